@@ -1,0 +1,270 @@
+# casync: asyncio for Lua 5.4, in C on libuv. 'make help' lists the targets.
+
+# ---- what can be overridden --------------------------------------------
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC = cc
+endif
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+PKG_CONFIG ?= pkg-config
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+SPECS ?= spec
+BUSTED_FLAGS ?=
+
+LUA ?= $(shell for l in lua5.4 lua54 lua-5.4 lua; do \
+  command -v $$l >/dev/null 2>&1 && \
+  [ "`$$l -e 'io.write(_VERSION)' 2>/dev/null`" = "Lua 5.4" ] && \
+  { echo $$l; break; }; done)
+ifeq ($(strip $(LUA)),)
+LUA = lua5.4
+endif
+
+LUA_PC := $(shell for p in lua5.4 lua-5.4 lua54 lua; do \
+  $(PKG_CONFIG) --exists "$$p >= 5.4" 2>/dev/null && { echo $$p; break; }; done)
+LUA_CFLAGS ?= $(if $(LUA_PC),$(shell $(PKG_CONFIG) --cflags $(LUA_PC)))
+LIBUV_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags libuv 2>/dev/null)
+LIBUV_LIBS ?= $(shell $(PKG_CONFIG) --libs libuv 2>/dev/null)
+
+LUA_VERSION = 5.4
+LUADIR = $(PREFIX)/share/lua/$(LUA_VERSION)
+LIBDIR = $(PREFIX)/lib/lua/$(LUA_VERSION)
+INCDIR = $(PREFIX)/include
+
+# ---- what differs between systems --------------------------------------
+
+# The module stays loaded until the process ends: it hands functions to
+# libc and to libuv's threads, and leak reports then know its names.
+ifeq ($(shell uname -s),Darwin)
+SHARED = -bundle -undefined dynamic_lookup
+else
+SHARED = -shared -Wl,-z,nodelete
+endif
+
+# ---- build -------------------------------------------------------------
+
+WARN = -Wall -Wextra -pedantic -Wshadow -Wconversion -Wno-sign-conversion \
+  -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
+  -Wundef
+ALL_CFLAGS = -std=gnu11 -fPIC -fvisibility=hidden $(WARN) $(LUA_CFLAGS) \
+  $(LIBUV_CFLAGS) $(CFLAGS)
+
+SOURCES = $(sort $(wildcard src/*.c))
+OBJECTS = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
+CORE = $(BUILD)/casync/core.so
+COMMAND = $(CC) $(ALL_CFLAGS) $(SHARED) $(LDFLAGS) $(LIBUV_LIBS)
+
+all: $(CORE)
+
+$(CORE): $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SHARED) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBUV_LIBS)
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/command | need-build
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Changes when the compiler or its options do, so that all is built again.
+$(BUILD)/command: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMMAND)' | cmp -s - $@ || echo '$(COMMAND)' > $@
+
+-include $(OBJECTS:.o=.d)
+
+need-build:
+	@LUA="$(LUA)" PKG_CONFIG="$(PKG_CONFIG)" CC="$(CC)" \
+	 LUA_CFLAGS="$(LUA_CFLAGS)" LIBUV_LIBS="$(LIBUV_LIBS)" \
+	 sh tools/deps.sh --check build
+
+FORCE:
+
+# ---- running -----------------------------------------------------------
+
+# Finds the Lua modules here and the core in $(BUILD); the children that
+# specs start inherit it.
+ROOT = $(CURDIR)
+RUNENV = LUA="$(LUA)" CASYNC_BUILD="$(BUILD)" \
+  LUA_PATH="$(ROOT)/lua/?.lua;$(ROOT)/lua/?/init.lua;;" \
+  LUA_CPATH="$(ROOT)/$(BUILD)/?.so;;"
+BUSTED = spec/support/busted.lua --ignore-lua $(BUSTED_FLAGS)
+
+# What deps.sh installs is seen only by a make started afterwards.
+demo:
+	@sh tools/deps.sh build
+	@$(MAKE) --no-print-directory all
+	$(RUNENV) $(LUA) examples/downloader.lua
+
+test:
+	@sh tools/deps.sh test
+	@$(MAKE) --no-print-directory spec
+
+spec: all
+	@$(RUNENV) $(LUA) $(BUSTED) $(SPECS)
+
+deps:
+	@sh tools/deps.sh all
+
+bench: all
+	$(RUNENV) $(LUA) bench/run.lua $(BENCH_FLAGS)
+
+# ---- variants: each has a directory of its own --------------------------
+
+variant = $(MAKE) --no-print-directory BUILD=$(1) CFLAGS="$(2)" all
+SANITIZE = -O1 -g -fno-omit-frame-pointer
+
+# Everything but the specs that start other programs, which are long under
+# a checker that slows the process down.
+INPROCESS = --exclude-tags=programs,slow
+
+asan:
+	@$(call variant,build-asan,$(SANITIZE) -fsanitize=address)
+	@$(call env,build-asan) CASYNC_TIMESCALE=4 \
+	 ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:$(ASAN_OPTIONS) \
+	 CASYNC_PRELOAD="`$(CC) -print-file-name=libasan.so`" \
+	 sh tools/preload.sh $(LUA) $(BUSTED) $(SPECS)
+
+ubsan:
+	@$(call variant,build-ubsan,$(SANITIZE) -fsanitize=undefined -fno-sanitize-recover=all)
+	@$(call env,build-ubsan) CASYNC_TIMESCALE=4 UBSAN_OPTIONS=print_stacktrace=1 \
+	 $(LUA) $(BUSTED) $(SPECS)
+
+tsan:
+	@$(call variant,build-tsan,$(SANITIZE) -fsanitize=thread)
+	@$(call env,build-tsan) CASYNC_TIMESCALE=10 \
+	 CASYNC_PRELOAD="`$(CC) -print-file-name=libtsan.so`" \
+	 sh tools/preload.sh $(LUA) $(BUSTED) $(INPROCESS) $(SPECS)
+
+VALGRIND ?= valgrind -q --error-exitcode=99 --leak-check=full \
+  --errors-for-leak-kinds=definite --show-leak-kinds=definite \
+  --keep-debuginfo=yes --num-callers=30
+valgrind:
+	@$(call variant,build-valgrind,-O1 -g)
+	@$(call env,build-valgrind) CASYNC_TIMESCALE=50 \
+	 $(VALGRIND) $(LUA) $(BUSTED) $(INPROCESS) $(SPECS)
+
+# An aggressive collector finds what is not anchored, both ways it works.
+gc: all
+	@$(call env,$(BUILD)) CASYNC_TIMESCALE=20 CASYNC_GC=incremental \
+	 $(LUA) $(BUSTED) $(INPROCESS) $(SPECS)
+	@$(call env,$(BUILD)) CASYNC_TIMESCALE=20 CASYNC_GC=generational \
+	 $(LUA) $(BUSTED) $(INPROCESS) $(SPECS)
+
+coverage:
+	@command -v gcovr >/dev/null 2>&1 || \
+	 { echo "'make coverage' needs gcovr: please install it" >&2; exit 1; }
+	@$(call variant,build-coverage,-O0 -g --coverage)
+	@find build-coverage -name '*.gcda' -exec rm -f {} +
+	@rm -f build-coverage/lua.hits
+	@$(call env,build-coverage) CASYNC_TIMESCALE=10 \
+	 CASYNC_COVERAGE="$(ROOT)/build-coverage/lua.hits" \
+	 LUA_INIT="@$(ROOT)/tools/coverage.lua" $(LUA) $(BUSTED) $(SPECS)
+	gcovr -r . --object-directory build-coverage --branches --filter src/
+	gcovr -r . --object-directory build-coverage --filter src/
+	$(LUA) tools/coverage.lua build-coverage/lua.hits
+
+env = $(subst $(BUILD)/?.so,$(1)/?.so,$(subst CASYNC_BUILD="$(BUILD)",CASYNC_BUILD="$(1)",$(RUNENV)))
+
+# ---- checks ------------------------------------------------------------
+
+LUAFILES = $(wildcard lua spec examples bench tools types)
+LUACHECK ?= luacheck
+CPPCHECK ?= cppcheck
+CLANG_TIDY ?= clang-tidy
+
+check: check-lua check-warnings check-cppcheck check-tidy check-layers
+
+check-lua:
+	$(LUACHECK) --quiet $(LUAFILES)
+
+check-warnings:
+	$(call variant,build-check,-O2 -Werror)
+	@if command -v clang >/dev/null 2>&1; then \
+	  echo "clang:"; \
+	  $(MAKE) --no-print-directory CC=clang BUILD=build-check-clang \
+	   CFLAGS="-O2 -Werror" all; \
+	else echo "clang is not installed: its warnings are not checked"; fi
+
+# Left out is what goes wrong here: 'uninitvar' takes what a do-while loop
+# sets for unset, the others do not see that our functions can raise errors.
+# gcc and clang-tidy look for the same.
+check-cppcheck:
+	@if command -v $(CPPCHECK) >/dev/null 2>&1; then \
+	  echo "$(CPPCHECK) src"; \
+	  $(CPPCHECK) --quiet --std=c11 --enable=warning,performance,portability \
+	   --inline-suppr --suppress=missingInclude --suppress=missingIncludeSystem \
+	   --suppress=uninitvar --suppress=nullPointerRedundantCheck \
+	   --suppress=ctunullpointer --library=tools/cppcheck.cfg \
+	   --error-exitcode=1 -Isrc src; \
+	else echo "$(CPPCHECK) is not installed: not run"; fi
+
+check-tidy:
+	@if command -v $(CLANG_TIDY) >/dev/null 2>&1; then \
+	  echo "$(CLANG_TIDY) src"; \
+	  printf '%s\n' $(SOURCES) | xargs -P 2 -I @ $(CLANG_TIDY) --quiet \
+	   --warnings-as-errors='*' @ -- -std=gnu11 -Isrc $(LUA_CFLAGS) \
+	   $(LIBUV_CFLAGS) -include tools/noreturn.h 2>/dev/null; \
+	else echo "$(CLANG_TIDY) is not installed: not run"; fi
+
+check-layers:
+	@$(RUNENV) $(LUA) $(BUSTED) spec/layers_spec.lua spec/packaging_spec.lua
+
+# Write the lists of the rockspec anew, from what is in the tree.
+rockspec:
+	$(LUA) tools/rockspec.lua rockspec/casync-scm-1.rockspec
+
+# ---- installing --------------------------------------------------------
+
+LUAMODULES = $(patsubst lua/%,%,$(shell find lua -name '*.lua' 2>/dev/null | sort))
+HEADERS = $(wildcard include/*.h)
+
+install: all
+	@for f in $(LUAMODULES); do \
+	  d="$(DESTDIR)$(LUADIR)/`dirname $$f`"; \
+	  mkdir -p "$$d" && install -m 644 "lua/$$f" "$$d/" || exit 1; \
+	done
+	@mkdir -p "$(DESTDIR)$(LIBDIR)/casync"
+	install -m 755 $(CORE) "$(DESTDIR)$(LIBDIR)/casync/core.so"
+	@for h in $(HEADERS); do \
+	  mkdir -p "$(DESTDIR)$(INCDIR)" && \
+	  install -m 644 $$h "$(DESTDIR)$(INCDIR)/" || exit 1; \
+	done
+	@echo "casync is installed under $(DESTDIR)$(PREFIX) for Lua $(LUA_VERSION)"
+
+uninstall:
+	@for f in $(LUAMODULES); do rm -f "$(DESTDIR)$(LUADIR)/$$f"; done
+	@for h in $(notdir $(HEADERS)); do rm -f "$(DESTDIR)$(INCDIR)/$$h"; done
+	rm -f "$(DESTDIR)$(LIBDIR)/casync/core.so"
+	@rmdir "$(DESTDIR)$(LIBDIR)/casync" 2>/dev/null; \
+	 find "$(DESTDIR)$(LUADIR)/casync" -depth -type d -empty \
+	  -exec rmdir {} + 2>/dev/null; true
+
+dist:
+	git archive --format=tar.gz --prefix=casync-scm/ -o casync-scm.tar.gz HEAD
+
+clean:
+	rm -rf build build-* casync-scm.tar.gz
+
+help:
+	@echo "make             build into $(BUILD)/"
+	@echo "make deps        install what is needed with the system's package manager"
+	@echo "make demo        build, and fetch some 500 files, 50 at a time"
+	@echo "make test        build, and run the specs; SPECS=spec/x_spec.lua for one,"
+	@echo "                 BUSTED_FLAGS=--filter=words for some"
+	@echo "make check       luacheck, warnings as errors, cppcheck, clang-tidy, layers"
+	@echo "make asan ubsan tsan valgrind gc"
+	@echo "                 the specs under a checker or an aggressive collector"
+	@echo "make coverage    which lines of C and Lua the specs reach"
+	@echo "make bench       measure"
+	@echo "make install     PREFIX=$(PREFIX) DESTDIR=; 'make uninstall' undoes it"
+	@echo "make rockspec    write the lists of the rockspec anew"
+	@echo "make dist        an archive of what is committed"
+	@echo "make clean       remove all that was built"
+	@echo
+	@echo "CC CFLAGS LDFLAGS LUA LUA_CFLAGS LIBUV_CFLAGS LIBUV_LIBS can be set."
+
+.PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan \
+  valgrind gc coverage check check-lua check-warnings check-cppcheck \
+  check-tidy check-layers rockspec install uninstall dist clean help

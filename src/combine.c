@@ -1,0 +1,833 @@
+/*
+** combine.c - futures that stand for other futures: gather and shield; and
+** Watch, a set of futures whose ends are awaited in turn, on which 'wait'
+** and 'as_completed' are built in Lua.
+**
+** Each member has a Link: a node in the member's list and a job. When the
+** member settles its job is posted, and in the next round the job tells the
+** owner: asyncio's done-callbacks take the same round. Links are C memory
+** of the owner, in one block.
+**
+** A Combine is anchored from its creation until all its links have fired,
+** so links never outlive it. A Watch may be dropped at any time; its block
+** of links then waits for the jobs that are queued.
+*/
+
+#include <assert.h>
+#include <string.h>
+
+#include "awaitable.h"
+#include "combine.h"
+#include "error.h"
+
+typedef struct Links Links;
+
+typedef struct Link {
+  Node node;
+  Job job;
+  Links *links;
+  Future *member;
+} Link;
+
+struct Links {
+  Core *core;
+  Loop *loop;
+  void *owner;                  /* Combine or Watch; NULL: it is gone */
+  uint32_t n;
+  uint32_t nqueued;             /* jobs in the ready queue */
+  Link link[];
+};
+
+/* What a Combine does, in its 'mode'. */
+enum { GATHER, SHIELD };
+
+typedef struct Combine {
+  Future future;
+  Links *links;                 /* NULL when all have fired */
+  uint32_t nleft;               /* links that have not fired */
+  uint32_t nslots;              /* results (duplicates share a member) */
+  uint8_t mode;
+  bool collects;                /* return_exceptions */
+  bool aslist;                  /* results are one list */
+  bool cancelled;               /* its cancellation was asked */
+} Combine;
+
+/* A Combine's list of members, by slot, is in the place of the context. */
+#define MEMBERS FUV_CONTEXT
+
+
+/* {=======================================================
+** Links
+** ======================================================== */
+
+static size_t linksize (uint32_t n) {
+  return sizeof(Links) + n * sizeof(Link);
+}
+
+
+static void linksettled (Node *node) {
+  Link *link = container_of(node, Link, node);
+  link->links->nqueued++;
+  ca_loop_post(link->links->loop, &link->job);
+}
+
+
+static Links *newlinks (lua_State *L, Core *c, Loop *l, uint32_t n,
+                        void (*run) (lua_State *, Loop *, Job *)) {
+  Links *links = ca_malloc(c, linksize(n));
+  if (links == NULL) ca_nomem(L);
+  links->core = c;
+  links->loop = l;
+  links->n = n;
+  links->nqueued = 0;
+  links->owner = NULL;
+  for (uint32_t i = 0; i < n; i++) {
+    Link *link = &links->link[i];
+    list_init(&link->node.link);
+    link->node.settled = linksettled;
+    link->job.next = NULL;
+    link->job.run = run;
+    link->links = links;
+    link->member = NULL;
+  }
+  return links;
+}
+
+
+static void freelinks (Links *links) {
+  ca_free(links->core, links, linksize(links->n));
+}
+
+
+/* The owner goes: no member tells it any more. */
+static void droplinks (Links *links) {
+  links->owner = NULL;
+  for (uint32_t i = 0; i < links->n; i++)
+    list_remove(&links->link[i].node.link);
+  if (links->nqueued == 0) freelinks(links);
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Gather and shield
+** ======================================================== */
+
+static inline Combine *tocombine (Future *f) {
+  return (Combine *)(void *)f;
+}
+
+
+/* All links have fired. */
+static void donewithlinks (Combine *cb) {
+  Links *links = cb->links;
+  cb->links = NULL;
+  if (links != NULL) droplinks(links);
+}
+
+
+/* Settle the combine at 'idx' with the outcome of the member on top, which
+   failed or was cancelled. */
+static void settleas (lua_State *L, Core *c, int idx, Future *member) {
+  int m = lua_gettop(L);
+  if (member->head.state == CANCELLED) {
+    if (lua_getiuservalue(L, m, FUV_VALUE) == LUA_TNIL) {
+      lua_pop(L, 1);
+      ca_future_getextra(L, m, "message");
+      ca_error_new(L, c, ERR_CANCELLED);
+    }
+    State state = RAISED;
+    if (tocombine(lua_touserdata(L, idx))->mode == SHIELD) state = CANCELLED;
+    ca_future_settle(L, c, idx, state, 1);
+    return;
+  }
+  ca_future_retrieved(member);
+  if (ca_future_getextra(L, m, "traceback") != LUA_TNIL)
+    ca_future_setextra(L, idx, "traceback");
+  else lua_pop(L, 1);
+  ca_future_guard(L, idx);
+  lua_getiuservalue(L, m, FUV_VALUE);
+  ca_future_settle(L, c, idx, RAISED, 1);
+}
+
+
+/* A member (on top) of the gather at 'idx' has settled. */
+static void gathered (lua_State *L, Core *c, int idx, Combine *cb,
+                      Future *member) {
+  bool failed = member->head.state != RETURNED;
+  if (cb->future.head.state != PENDING) {       /* too late for an error */
+    if (member->head.state == RAISED) ca_future_retrieved(member);
+    return;
+  }
+  if (failed && !cb->collects) {
+    settleas(L, c, idx, member);
+    return;
+  }
+  if (member->head.state == RAISED) ca_future_retrieved(member);
+  if (cb->nleft > 0) return;
+  if (cb->cancelled) {
+    ca_future_getextra(L, idx, "message");
+    ca_error_new(L, c, ERR_CANCELLED);
+    ca_future_settle(L, c, idx, RAISED, 1);
+  }
+  else {
+    lua_pushnil(L);
+    ca_future_settle(L, c, idx, RETURNED, 1);
+  }
+}
+
+
+static void shielded (lua_State *L, Core *c, int idx, Combine *cb,
+                      Future *member) {
+  if (cb->future.head.state != PENDING) return; /* its error is its own */
+  if (member->head.state != RETURNED) settleas(L, c, idx, member);
+  else {
+    lua_pushnil(L);
+    ca_future_settle(L, c, idx, RETURNED, 1);
+  }
+}
+
+
+/* Push the member of a link of the combine at 'idx'. */
+static void pushmember (lua_State *L, int idx, Link *link) {
+  lua_getiuservalue(L, idx, MEMBERS);
+  lua_rawgetp(L, -1, link->member);
+  lua_remove(L, -2);
+}
+
+
+static void memberdone (lua_State *L, Core *c, int idx, Link *link) {
+  Combine *cb = (Combine *)lua_touserdata(L, idx);
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 12, "cannot combine results");
+  Future *member = link->member;
+  pushmember(L, idx, link);
+  cb->nleft--;
+  if (cb->mode == GATHER) gathered(L, c, idx, cb, member);
+  else shielded(L, c, idx, cb, member);
+  lua_settop(L, top);
+  if (cb->nleft == 0) donewithlinks(cb);
+}
+
+
+/* The job of a link: a member of the owner settled in the last round. */
+static void combinejob (lua_State *L, Loop *l, Job *job) {
+  Link *link = container_of(job, Link, job);
+  Links *links = link->links;
+  Combine *cb = (Combine *)links->owner;
+  links->nqueued--;
+  if (cb == NULL) {
+    if (links->nqueued == 0) freelinks(links);
+    return;
+  }
+  Core *c = l->core;
+  ca_anchor_push(L, c, l, cb->future.slot);
+  int idx = lua_gettop(L);
+  memberdone(L, c, idx, link);
+  ca_future_unpin(L, c, &cb->future);
+}
+
+
+bool ca_combine_canbecancelled (const Future *f) {
+  const Combine *cb = (const Combine *)(const void *)f;
+  if (cb->mode == SHIELD) return true;
+  if (cb->links == NULL) return false;
+  for (uint32_t i = 0; i < cb->links->n; i++)
+    if (cb->links->link[i].member->head.state == PENDING) return true;
+  return false;
+}
+
+
+static void keepmessage (lua_State *L, int idx, int msg) {
+  if (msg == 0 || lua_isnoneornil(L, msg)) return;
+  lua_pushvalue(L, msg);
+  ca_future_setextra(L, idx, "message");
+}
+
+
+bool ca_combine_cancel (lua_State *L, Core *c, Future *f, int msg) {
+  Combine *cb = tocombine(f);
+  if (!ca_combine_canbecancelled(f)) return false;
+  luaL_checkstack(L, 12, "cannot cancel");
+  int top = lua_gettop(L);
+  ca_anchor_push(L, c, f->loop, f->slot);
+  int idx = top + 1;
+  if (cb->mode == SHIELD) {     /* what is shielded goes on */
+    keepmessage(L, idx, msg);
+    lua_pushnil(L);
+    ca_future_settle(L, c, idx, CANCELLED, 0);
+    lua_settop(L, top);
+    return true;
+  }
+  keepmessage(L, idx, msg);
+  cb->cancelled = true;
+  for (uint32_t i = cb->links->n; i-- > 0; ) {  /* the work is a stack */
+    Future *member = cb->links->link[i].member;
+    if (member->head.state != PENDING) continue;
+    if (member->head.kind == KIND_FUTURE) {
+      pushmember(L, idx, &cb->links->link[i]);
+      ca_future_cancel(L, c, lua_gettop(L), msg);
+      lua_settop(L, idx);
+    }
+    else ca_task_addwork(L, c, member);
+  }
+  lua_settop(L, top);
+  return true;
+}
+
+
+void ca_combine_abandon (Future *f) {
+  Combine *cb = tocombine(f);
+  f->slot = 0;
+  f->pins = 0;
+  donewithlinks(cb);
+}
+
+
+/* Push the result of slot 'i' of a gather that collects. */
+static void pushslot (lua_State *L, int member) {
+  Future *f = (Future *)lua_touserdata(L, member);
+  if (f->head.state == RETURNED) {
+    Core *c = ca_core(L);
+    int top = lua_gettop(L);
+    int n = ca_future_result(L, c, member);
+    if (n == 0) lua_pushnil(L);
+    else lua_pushvalue(L, -n);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return;
+  }
+  lua_createtable(L, 0, 2);
+  if (lua_getiuservalue(L, member, FUV_VALUE) == LUA_TNIL) {
+    lua_pop(L, 1);
+    ca_future_getextra(L, member, "message");
+    ca_error_new(L, ca_core(L), ERR_CANCELLED);
+  }
+  lua_setfield(L, -2, "error");
+  ca_future_getextra(L, member, "traceback");
+  lua_setfield(L, -2, "traceback");
+  lua_getiuservalue(L, CORE, UV_FAILURE);
+  lua_setmetatable(L, -2);
+}
+
+
+/* Push the list of results of the gather at 'idx', made once. */
+static void pushresults (lua_State *L, Combine *cb, int idx) {
+  if (lua_getiuservalue(L, idx, FUV_VALUE) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  luaL_checkstack(L, 10, "no room for results");
+  lua_createtable(L, (int)cb->nslots, 1);
+  int list = lua_gettop(L);
+  lua_getiuservalue(L, idx, MEMBERS);
+  for (uint32_t i = 1; i <= cb->nslots; i++) {
+    lua_rawgeti(L, list + 1, i);
+    pushslot(L, list + 2);
+    lua_rawseti(L, list, i);
+    lua_settop(L, list + 1);
+  }
+  lua_settop(L, list);
+  lua_pushinteger(L, cb->nslots);
+  lua_setfield(L, list, "n");
+  lua_pushvalue(L, list);
+  lua_setiuservalue(L, idx, FUV_VALUE);
+}
+
+
+int ca_combine_result (lua_State *L, Core *c, int idx) {
+  Combine *cb = (Combine *)lua_touserdata(L, idx);
+  idx = lua_absindex(L, idx);
+  if (cb->mode == SHIELD) {
+    lua_getiuservalue(L, idx, MEMBERS);
+    lua_rawgeti(L, -1, 1);
+    return ca_future_result(L, c, lua_gettop(L));
+  }
+  pushresults(L, cb, idx);
+  if (cb->aslist) return 1;
+  int list = lua_gettop(L);
+  luaL_checkstack(L, (int)cb->nslots + 1, "too many results: give gather a "
+                                          "list, then it returns one");
+  for (uint32_t i = 1; i <= cb->nslots; i++) lua_rawgeti(L, list, i);
+  return (int)cb->nslots;
+}
+
+
+/* Replace the coroutine object at 'at' by its task, which the table below
+   it has when the object has come before. */
+static void taskofcoro (lua_State *L, Core *c, Loop *l, int at) {
+  int seen = at - 1;
+  lua_pushvalue(L, at);
+  if (lua_rawget(L, seen) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, at);
+    ca_future_ensure(L, c, l, at);
+    lua_pushvalue(L, at);
+    lua_rawset(L, seen);
+  }
+  else lua_replace(L, at);
+}
+
+
+/*
+** The list at 'list' has n things: make them futures, in a new table
+** (pushed) with the futures by slot, and each future under its address.
+** The same thing twice is one future. Returns how many are different.
+*/
+static uint32_t makemembers (lua_State *L, Core *c, Loop *l, int list,
+                             uint32_t n) {
+  lua_createtable(L, (int)n, (int)n);
+  int members = lua_gettop(L);
+  lua_newtable(L);              /* coroutine object -> its task */
+  uint32_t different = 0;
+  for (uint32_t i = 1; i <= n; i++) {
+    lua_rawgeti(L, list, i);
+    int at = lua_gettop(L);
+    if (lua_isnil(L, at))
+      luaL_error(L, "nothing to wait for at position %d (nil)", (int)i);
+    if (ca_test(L, c, at, KIND_CORO) != NULL) taskofcoro(L, c, l, at);
+    Future *f = ca_future_ensure(L, c, l, at);
+    if (f->loop != l || f->generation != l->generation)
+      luaL_error(L, "the future at position %d belongs to a different loop",
+                 (int)i);
+    lua_pushvalue(L, at);
+    lua_rawseti(L, members, i);
+    if (lua_rawgetp(L, members, f) == LUA_TNIL) different++;
+    lua_pop(L, 1);
+    lua_rawsetp(L, members, f);
+  }
+  lua_settop(L, members);
+  return different;
+}
+
+
+/* Link the combine on top to its members. Those that are done already count
+   at once. */
+static void linkmembers (lua_State *L, Core *c, Combine *cb, Links *links) {
+  int idx = lua_gettop(L);
+  lua_getiuservalue(L, idx, MEMBERS);
+  lua_newtable(L);              /* members that are linked already */
+  uint32_t k = 0;
+  cb->links = links;
+  for (uint32_t i = 1; i <= cb->nslots && k < links->n; i++) {
+    lua_rawgeti(L, idx + 1, i);
+    Future *f = (Future *)lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (lua_rawgetp(L, idx + 2, f) == LUA_TNIL) {
+      lua_pushboolean(L, true);
+      lua_rawsetp(L, idx + 2, f);
+      links->link[k++].member = f;
+    }
+    lua_pop(L, 1);
+  }
+  lua_settop(L, idx);
+  links->owner = cb;
+  cb->future.pins = 1;          /* while we are here */
+  for (uint32_t i = 0; i < k; i++) {
+    Link *link = &links->link[i];
+    if (link->member->head.state == PENDING) {
+      cb->future.pins++;
+      list_append(&link->member->nodes, &link->node.link);
+    }
+  }
+  for (uint32_t i = 0; i < k && cb->links != NULL; i++)
+    if (links->link[i].member->head.state != PENDING)
+      memberdone(L, c, idx, &links->link[i]);
+  ca_future_unpin(L, c, &cb->future);
+}
+
+
+/* Make a Combine for the list at 'list' of 'n' things, pushed. */
+static Combine *newcombine (lua_State *L, Core *c, Loop *l, int list,
+                            uint32_t n, int mode) {
+  Combine *cb = (Combine *)ca_future_new(L, c, l, KIND_COMBINE,
+                                         sizeof(Combine));
+  int idx = lua_gettop(L);
+  cb->mode = (uint8_t)mode;
+  cb->nslots = n;
+  uint32_t different = makemembers(L, c, l, list, n);
+  lua_setiuservalue(L, idx, MEMBERS);
+  cb->nleft = different;
+  return cb;
+}
+
+
+static void begincombine (lua_State *L, Core *c, Combine *cb) {
+  Links *links = newlinks(L, c, cb->future.loop, cb->nleft, combinejob);
+  uint32_t slot;
+  /* A failure here must not leave the block. */
+  cb->links = links;
+  slot = ca_anchor(L, c, cb->future.loop);
+  cb->future.slot = slot;
+  linkmembers(L, c, cb, links);
+}
+
+
+/* The open loop at 'idx'; when it is nil the loop of the first future in
+   the list, else the one to use. */
+static Loop *pickloop (lua_State *L, Core *c, int idx, int list, lua_Integer n) {
+  if (!lua_isnoneornil(L, idx)) return ca_loop_check(L, c, idx);
+  if (c->loop != NULL) return c->loop;
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, list, i);
+    Future *f = ca_future_test(L, c, -1);
+    lua_pop(L, 1);
+    if (f != NULL && ca_future_loop(f) != NULL) return f->loop;
+  }
+  return ca_loop_get(L, c);
+}
+
+
+static lua_Integer listsize (lua_State *L, int list) {
+  lua_Integer n;
+  luaL_checktype(L, list, LUA_TTABLE);
+  if (lua_getfield(L, list, "n") == LUA_TNUMBER) n = lua_tointeger(L, -1);
+  else n = (lua_Integer)lua_rawlen(L, list);
+  lua_pop(L, 1);
+  luaL_argcheck(L, n >= 0 && n < 0x7ffffff, list, "list too long");
+  return n;
+}
+
+
+/* gather(loop or nil, list, return_exceptions, aslist): a future. */
+static int combine_gather (lua_State *L) {
+  Core *c = ca_core(L);
+  lua_Integer n = listsize(L, 2);
+  Loop *l = pickloop(L, c, 1, 2, n);
+  lua_settop(L, 4);
+  Combine *cb = newcombine(L, c, l, 2, (uint32_t)n, GATHER);
+  cb->collects = lua_toboolean(L, 3);
+  cb->aslist = lua_toboolean(L, 4);
+  if (n > 0) begincombine(L, c, cb);
+  else {
+    lua_pushnil(L);
+    ca_future_settle(L, c, 5, RETURNED, 1);
+  }
+  lua_settop(L, 5);
+  return 1;
+}
+
+
+/* shield(loop or nil, x): a future; cancelling it leaves x alone. */
+static int combine_shield (lua_State *L) {
+  Core *c = ca_core(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  Future *f = ca_future_test(L, c, 2);
+  if (f != NULL && f->head.state != PENDING) return 1;
+  lua_createtable(L, 1, 0);
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, 3, 1);
+  Loop *l = pickloop(L, c, 1, 3, 1);
+  Combine *cb = newcombine(L, c, l, 3, 1, SHIELD);
+  begincombine(L, c, cb);
+  lua_settop(L, 4);
+  return 1;
+}
+
+
+/* A combine that was never linked (creation failed) or whose members all
+   fired has no links; one that is linked is anchored. */
+static int combine_gc (lua_State *L) {
+  Combine *cb = (Combine *)ca_test(L, ca_core(L), 1, KIND_COMBINE);
+  if (cb != NULL) donewithlinks(cb);
+  return 0;
+}
+
+
+static int combine_tostring (lua_State *L) {
+  Combine *cb = (Combine *)ca_check(L, ca_core(L), 1, KIND_COMBINE);
+  static const char *const states[] = {"pending", "finished", "finished",
+                                       "cancelled"};
+  lua_settop(L, 1);
+  ca_future_addresult(L, 1);
+  lua_pushfstring(L, "<Future %s of %s%s>", states[cb->future.head.state],
+                  cb->mode == GATHER ? "gather" : "shield",
+                  lua_tostring(L, -1));
+  return 1;
+}
+
+
+/* members(future): the list of what a gather or shield waits for. */
+static int combine_members (lua_State *L) {
+  Core *c = ca_core(L);
+  Combine *cb = (Combine *)ca_test(L, c, 1, KIND_COMBINE);
+  if (cb == NULL) return 0;
+  lua_settop(L, 1);
+  lua_createtable(L, (int)cb->nslots, 0);
+  lua_getiuservalue(L, 1, MEMBERS);
+  for (uint32_t i = 1; i <= cb->nslots; i++) {
+    lua_rawgeti(L, 3, i);
+    lua_rawseti(L, 2, i);
+  }
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Watch
+** ======================================================== */
+
+typedef struct Watch {
+  Object head;
+  Links *links;                 /* NULL when closed */
+  Task *waiter;                 /* parked on it, or NULL */
+  uint32_t *order;              /* links in the order in which they fired */
+  uint32_t n;
+  uint32_t nfired;
+  uint32_t nnext;               /* how many 'next' has given */
+  uint32_t wanted;              /* wake the waiter when so many have fired */
+  bool onerror;                 /* or when a member raised */
+  bool failed;
+} Watch;
+
+typedef struct WatchOp {
+  Op op;
+  Watch *watch;
+  int64_t deadline;
+  uint32_t wanted;
+  bool timed;
+  bool onerror;
+  bool raises;                  /* a time-out raises */
+} WatchOp;
+
+
+static bool satisfied (const Watch *w) {
+  return w->nfired >= w->wanted || (w->onerror && w->failed);
+}
+
+
+static void watchjob (lua_State *L, Loop *l, Job *job) {
+  Link *link = container_of(job, Link, job);
+  Links *links = link->links;
+  Watch *w = (Watch *)links->owner;
+  (void)L;
+  (void)l;
+  links->nqueued--;
+  if (w == NULL) {
+    if (links->nqueued == 0) freelinks(links);
+    return;
+  }
+  w->order[w->nfired++] = (uint32_t)(link - links->link);
+  if (link->member->head.state == RAISED) w->failed = true;
+  if (w->waiter != NULL && satisfied(w)) {
+    Task *t = w->waiter;
+    w->waiter = NULL;
+    ca_task_unsettimer(t);
+    if (t->place == PARKED) ca_task_wake(t);
+  }
+}
+
+
+/* watch(list of futures): a Watch on them. */
+static int watch_new (lua_State *L) {
+  Core *c = ca_core(L);
+  lua_Integer n = listsize(L, 1);
+  lua_settop(L, 1);
+  Loop *l = pickloop(L, c, 2, 1, n);
+  lua_settop(L, 1);
+  Watch *w = ca_object_new(L, c, KIND_WATCH, sizeof(Watch), 1);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, 2, 1);
+  w->n = (uint32_t)n;
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, 1, i);
+    Future *f = ca_future_test(L, c, -1);
+    if (f == NULL || f->loop != l || f->generation != l->generation)
+      return luaL_error(L, "the future at position %d belongs to a different "
+                           "loop", (int)i);
+    lua_pop(L, 1);
+  }
+  w->order = ca_malloc(c, (size_t)(n + 1) * sizeof(uint32_t));
+  if (w->order == NULL) return ca_nomem(L);
+  w->links = newlinks(L, c, l, w->n, watchjob);
+  w->links->owner = w;
+  for (uint32_t i = 0; i < w->n; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    Future *f = (Future *)lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    Link *link = &w->links->link[i];
+    link->member = f;
+    if (f->head.state == PENDING) list_append(&f->nodes, &link->node.link);
+    else linksettled(&link->node);
+  }
+  return 1;
+}
+
+
+static void closewatch (Core *c, Watch *w) {
+  if (w->links == NULL) return;
+  droplinks(w->links);
+  w->links = NULL;
+  ca_free(c, w->order, (w->n + 1) * sizeof(uint32_t));
+  w->order = NULL;
+}
+
+
+static Watch *checkwatch (lua_State *L) {
+  return (Watch *)ca_check(L, ca_core(L), 1, KIND_WATCH);
+}
+
+
+/* watch:close(): stop watching. */
+static int watch_close (lua_State *L) {
+  Watch *w = checkwatch(L);
+  if (w->waiter != NULL) return luaL_error(L, "a task waits on this Watch");
+  closewatch(ca_core(L), w);
+  return 0;
+}
+
+
+static int watch_gc (lua_State *L) {
+  Core *c = ca_core(L);
+  Watch *w = (Watch *)ca_test(L, c, 1, KIND_WATCH);
+  if (w != NULL) closewatch(c, w);
+  return 0;
+}
+
+
+static int startwatch (lua_State *L, Core *c, Op *op, Task *t) {
+  WatchOp *wo = (WatchOp *)op;
+  Watch *w = wo->watch;
+  (void)c;
+  if (w->links == NULL) luaL_error(L, "this Watch is closed");
+  if (w->waiter != NULL) luaL_error(L, "another task waits on this Watch");
+  w->wanted = wo->wanted;
+  w->onerror = wo->onerror;
+  if (satisfied(w)) return CA_READY;
+  if (wo->timed && !ca_task_settimer(t, wo->deadline)) ca_nomem(L);
+  w->waiter = t;
+  return CA_WAIT;
+}
+
+
+static void giveupwatch (Op *op, Task *t) {
+  ca_task_unsettimer(t);
+  ((WatchOp *)op)->watch->waiter = NULL;
+}
+
+
+static int finishwait (lua_State *L, Core *c, Op *op) {
+  (void)L;
+  (void)c;
+  ((WatchOp *)op)->watch->waiter = NULL;
+  return 0;
+}
+
+
+static int finishnext (lua_State *L, Core *c, Op *op) {
+  WatchOp *wo = (WatchOp *)op;
+  Watch *w = wo->watch;
+  w->waiter = NULL;
+  if (w->nnext >= w->nfired)
+    return w->nnext >= w->n ? 0 : ca_error_raise(L, c, ERR_TIMEOUT, NULL);
+  lua_getiuservalue(L, 1, OPUV_OWNER);
+  lua_getiuservalue(L, -1, 1);
+  lua_rawgeti(L, -1, w->order[w->nnext++] + 1);
+  return 1;
+}
+
+
+/* Time is up, or the task was cancelled late: nobody waits any more. */
+static void givebackwatch (lua_State *L, Core *c, Op *op) {
+  (void)L;
+  (void)c;
+  ((WatchOp *)op)->watch->waiter = NULL;
+}
+
+
+static const OpType waittype = {
+  "wait", startwatch, giveupwatch, finishwait, givebackwatch, false
+};
+
+static const OpType nexttype = {
+  "as_completed", startwatch, giveupwatch, finishnext, givebackwatch, false
+};
+
+
+/* watch:wait(count, timeout or nil, onerror): until so many are done. */
+static int watch_wait (lua_State *L) {
+  Core *c = ca_core(L);
+  Watch *w = checkwatch(L);
+  lua_Integer count = luaL_checkinteger(L, 2);
+  bool timed = !lua_isnoneornil(L, 3);
+  lua_Number timeout = timed ? ca_seconds(L, 3) : 0;
+  WatchOp *wo = ca_op_new(L, c, &waittype, sizeof(WatchOp), 1, 1);
+  wo->watch = w;
+  wo->wanted = count > w->n ? w->n : (uint32_t)count;
+  wo->timed = timed;
+  wo->deadline = timed ? ca_loop_deadline(c->loop, timeout) : 0;
+  wo->onerror = lua_toboolean(L, 4);
+  return 1;
+}
+
+
+/* watch:next([deadline]): the next that is done; nil after the last. */
+static int watch_next (lua_State *L) {
+  Core *c = ca_core(L);
+  Watch *w = checkwatch(L);
+  bool timed = !lua_isnoneornil(L, 2);
+  lua_Number when = timed ? ca_seconds(L, 2) : 0;
+  WatchOp *wo = ca_op_new(L, c, &nexttype, sizeof(WatchOp), 1, 1);
+  wo->watch = w;
+  wo->wanted = w->nnext < w->n ? w->nnext + 1 : w->n;
+  wo->timed = timed;
+  wo->deadline = ca_loop_when(when);
+  return 1;
+}
+
+/* }====================================================== */
+
+
+/* set_failure(metatable): that of the Failures which gather returns. */
+static int combine_set_failure (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_setiuservalue(L, CORE, UV_FAILURE);
+  return 0;
+}
+
+
+static const luaL_Reg combinemeta[] = {
+  {"__gc", combine_gc},
+  {"__tostring", combine_tostring},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg watchmethods[] = {
+  {"close", watch_close},
+  {"next", watch_next},
+  {"wait", watch_wait},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg watchmeta[] = {
+  {"__close", watch_close},
+  {"__gc", watch_gc},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg functions[] = {
+  {"gather", combine_gather},
+  {"members", combine_members},
+  {"set_failure", combine_set_failure},
+  {"shield", combine_shield},
+  {"watch", watch_new},
+  {NULL, NULL}
+};
+
+
+void ca_combine_open (lua_State *L) {
+  ca_type_new(L, KIND_COMBINE, "casync.Future", NULL, combinemeta);
+  lua_getfield(L, -2, "FutureMethods");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  ca_type_new(L, KIND_WATCH, "casync.Watch", watchmethods, watchmeta);
+  lua_pop(L, 1);
+  ca_setfuncs(L, functions);
+}

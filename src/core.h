@@ -1,0 +1,184 @@
+/*
+** core.h - what all of casync's C files share.
+**
+** The Core is the state of casync in one Lua state: a userdata that is
+** upvalue 1 of every C function of casync (so 'ca_core' costs one load).
+** Its user values hold the Lua values that C needs at hand.
+**
+** Every userdata of casync begins with an Object that tells its kind, and
+** 'ca_test' looks at both metatable and kind: a wrong metatable set through
+** the debug library gives an error, never a crash.
+*/
+
+#ifndef CA_CORE_H
+#define CA_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+#include <lauxlib.h>
+
+#include "list.h"
+
+typedef enum Kind {
+  KIND_NONE,
+  KIND_CORO,                    /* a coroutine object */
+  KIND_FUTURE,                  /* kinds FUTURE to COMBINE are Futures */
+  KIND_TASK,
+  KIND_COMBINE,                 /* the future of a gather or a shield */
+  KIND_OP,                      /* an operation: see awaitable.h */
+  KIND_HANDLE,                  /* a callback: see handle.h */
+  KIND_LOOP,
+  KIND_SCOPE,                   /* a time-out or a shield */
+  KIND_WATCH,                   /* a set of futures, watched */
+  KIND_WAITLIST,
+  KIND_LOCK,
+  KIND_EVENT,
+  KIND_SEMAPHORE,
+  KIND_QUEUE,
+  KIND_STREAM,
+  KIND_SERVER,
+  KIND_COUNT
+} Kind;
+
+typedef struct Object {
+  uint8_t kind;
+  uint8_t state;                /* its meaning is the kind's */
+  uint16_t flags;               /* likewise */
+  uint32_t n;                   /* likewise */
+} Object;
+
+/* The errors that C raises; the classes come from casync.exceptions. */
+typedef enum ErrorClass {
+  ERR_CANCELLED,
+  ERR_TIMEOUT,
+  ERR_INVALIDSTATE,
+  ERR_QUEUEEMPTY,
+  ERR_QUEUEFULL,
+  ERR_QUEUESHUTDOWN,
+  ERR_INCOMPLETEREAD,
+  ERR_LIMITOVERRUN,
+  ERR_OS,
+  ERR_DEADLOCK,
+  ERR_GENERATOREXIT,
+  ERR_KEYBOARDINTERRUPT,
+  ERR_COUNT
+} ErrorClass;
+
+/* User values of the Core. */
+enum {
+  UV_ANCHORS = 1,               /* anchors of the running loop */
+  UV_LASTCORO,                  /* the youngest coroutine object */
+  UV_POOL,                      /* coroutines to use again */
+  UV_TASKMAIN,                  /* the function every task runs */
+  UV_LOOPS,                     /* weak: Loop * -> its userdata */
+  UV_TRACEBACK,                 /* of the error being handled, or nil */
+  UV_REPORT,                    /* Lua: report(loop, context) */
+  UV_CONTEXT,                   /* context outside tasks and callbacks */
+  UV_ERRORS,                    /* list of the error classes */
+  UV_AWAIT,                     /* the function 'await' */
+  UV_DEADLOCK,                  /* Lua: deadlock(loop) */
+  UV_NAMER,                     /* Lua: namer(function) -> name or nil */
+  UV_YIELD,                     /* what sleep(0) gives */
+  UV_ERROR,                     /* the error UV_TRACEBACK belongs to */
+  UV_HANDLER,                   /* message handler: takes the traceback */
+  UV_NAMES,                     /* weak: function -> its name */
+  UV_GUARDMETA,                 /* metatable of guards */
+  UV_GETLOOP,                   /* Lua: the loop to use when none runs */
+  UV_FAILURE,                   /* metatable of Failure objects */
+  UV_INTERRUPT,                 /* the task that the first SIGINT cancels */
+  UV_COUNT = UV_INTERRUPT
+};
+
+/* How many finished coroutines are kept for new tasks. */
+#define CA_POOLSIZE 1000
+
+struct Task;
+struct Loop;
+struct Handle;
+
+typedef struct Core {
+  Object head;
+  lua_State *L;                 /* the main thread of the Lua state */
+  lua_Alloc alloc;              /* all memory of casync comes from here */
+  void *allocud;
+  struct Loop *loop;            /* the running loop, or NULL */
+  struct Task *running;         /* the running task, or NULL */
+  struct Handle *handle;        /* the running callback, or NULL */
+  const void *types[KIND_COUNT];        /* the metatables, by address */
+  const void *errors[ERR_COUNT];        /* the classes, by address */
+  const void *guarded;          /* metatable of guarded coroutine objects */
+  void *lastcoro;               /* the object in UV_LASTCORO, if unstarted */
+  struct Loop *loops;           /* all loops, closed ones to be used again */
+  uint64_t ntasks;              /* for names: Task-1, Task-2 ... */
+  struct Future **work;         /* futures to be cancelled: see task.c */
+  size_t nwork, worksize;
+  int npool;                    /* how many coroutines wait in UV_POOL */
+  int depth;                    /* awaits nested on the C stack */
+  int ndeep;                    /* eager tasks being started, nested */
+  void (*abandon) (lua_State *L, Object *o);    /* an anchored object whose
+                                   loop closes; on top of the stack */
+  bool debug;                   /* debug mode of the running loop */
+  bool contexts;                /* some context variable has been set */
+  bool dying;                   /* the Lua state is being closed */
+} Core;
+
+#define ca_core(L) ((Core *)lua_touserdata((L), lua_upvalueindex(1)))
+
+/* Index of the Core in any function of casync. */
+#define CORE lua_upvalueindex(1)
+
+/* Raise an error about misuse, with position, as asyncio's RuntimeError. */
+#define ca_misuse luaL_error
+
+/*
+** Memory. 'ca_malloc' and 'ca_realloc' return NULL when there is none;
+** 'ca_free' takes the size. They never touch Lua and can be called from
+** libuv's callbacks.
+*/
+void *ca_malloc (Core *c, size_t size);
+void *ca_realloc (Core *c, void *p, size_t old, size_t size);
+void ca_free (Core *c, void *p, size_t size);
+
+/* Raise "not enough memory". */
+int ca_nomem (lua_State *L);
+
+/*
+** Make the metatable of a kind. 'methods' become its __index; 'meta' (may
+** be NULL) go into the metatable itself. '__name' and '__metatable' are
+** set. Leaves the metatable on the stack.
+*/
+void ca_type_new (lua_State *L, Kind kind, const char *name,
+                  const luaL_Reg *methods, const luaL_Reg *meta);
+
+/* Create a zeroed userdata of a kind with 'nuv' user values, and push it. */
+void *ca_object_new (lua_State *L, Core *c, Kind kind, size_t size, int nuv);
+
+/* The object at 'idx' if it is of casync, else NULL. */
+Object *ca_object (lua_State *L, Core *c, int idx);
+
+/* The object at 'idx' if it is of that kind, else NULL. */
+void *ca_test (lua_State *L, Core *c, int idx, Kind kind);
+
+/* Likewise; raises an error that names what was expected. */
+void *ca_check (lua_State *L, Core *c, int idx, Kind kind);
+
+/*
+** Options tables: 'ca_options' checks that 'idx' is nil, none or a table
+** that has no other keys than those listed (NULL ends the list).
+*/
+void ca_options (lua_State *L, int idx, const char *const *names);
+
+/* A number of seconds at 'idx' that is not NaN. */
+lua_Number ca_seconds (lua_State *L, int idx);
+
+/* Give the functions of 'l' to the table on top (the core module). */
+void ca_setfuncs (lua_State *L, const luaL_Reg *l);
+
+/* A short name for the function at 'idx' and where it is defined:
+   pushes "name" (or "?"), gives the place in 'place'. */
+void ca_function_place (lua_State *L, int idx, char *place, size_t size);
+
+#endif

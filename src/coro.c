@@ -1,0 +1,310 @@
+/*
+** coro.c - coroutine objects.
+**
+** 'async(fn)' gives a function; calling it makes a coroutine object, which
+** is a function and its arguments, to be run once: by 'await' in the
+** running task, or as a task of its own.
+**
+** One that is never run is reported when it is collected. A finaliser costs
+** a third of the object, so only those get one (their metatable is changed
+** to a guarded one) that are still not run when the next object is made:
+** 'await(f(x))' opens its object at once.
+*/
+
+#include <stdio.h>
+#include <string.h>
+
+#include "coro.h"
+#include "error.h"
+#include "future.h"
+#include "loop.h"
+
+/* States, in head.state; head.n counts the arguments. */
+enum { NEW, OPENED };
+
+/* User values. The source is where it was created, in debug mode: then
+   flags is WITHSOURCE and it comes after the arguments. */
+enum { CUV_FUNCTION = 1, CUV_ARGS };
+enum { WITHSOURCE = 1 };
+
+/* Upvalues of the functions made by 'async', after the Core. */
+#define ASYNC_FUNCTION lua_upvalueindex(2)
+#define ASYNC_NAMED lua_upvalueindex(3)
+
+/* Registry key of the guarded metatable. */
+static const char guardedkey = 0;
+
+
+/* The first call of an async function: its name is that of the variable. */
+static void learnname (lua_State *L) {
+  lua_Debug ar;
+  if (!lua_getstack(L, 0, &ar)) return;
+  lua_getinfo(L, "n", &ar);
+  if (ar.name == NULL) return;
+  lua_getiuservalue(L, CORE, UV_NAMES);
+  lua_pushvalue(L, ASYNC_FUNCTION);
+  lua_pushstring(L, ar.name);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  lua_pushboolean(L, true);
+  lua_replace(L, ASYNC_NAMED);
+}
+
+
+/* The object in the slot has not been run, and another one is being made:
+   from now on its collection is watched. */
+static void guardlast (lua_State *L, Core *c) {
+  c->lastcoro = NULL;
+  lua_getiuservalue(L, CORE, UV_LASTCORO);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &guardedkey);
+  lua_setmetatable(L, -2);
+  lua_pop(L, 1);
+}
+
+
+/* A call of an async function. */
+static int asynccall (lua_State *L) {
+  Core *c = ca_core(L);
+  int nargs = lua_gettop(L);
+  if (nargs > 200)
+    return luaL_error(L, "too many arguments for an async function (%d)",
+                      nargs);
+  luaL_checkstack(L, 6, "cannot make a coroutine object");
+  if (!lua_toboolean(L, ASYNC_NAMED)) learnname(L);
+  if (c->lastcoro != NULL) guardlast(L, c);
+  Object *o = ca_object_new(L, c, KIND_CORO, sizeof(Object),
+                            CUV_ARGS - 1 + nargs + c->debug);
+  o->n = (uint32_t)nargs;
+  lua_pushvalue(L, ASYNC_FUNCTION);
+  lua_setiuservalue(L, -2, CUV_FUNCTION);
+  if (c->debug) {
+    o->flags = WITHSOURCE;
+    luaL_traceback(L, L, NULL, 1);
+    lua_setiuservalue(L, -2, CUV_ARGS + nargs);
+  }
+  for (int i = 0; i < nargs; i++) {
+    lua_pushvalue(L, i + 1);
+    lua_setiuservalue(L, -2, CUV_ARGS + i);
+  }
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, CORE, UV_LASTCORO);
+  c->lastcoro = o;
+  return 1;
+}
+
+
+/* async(fn [, name]): a function whose calls give coroutine objects. */
+static int coro_async (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  const char *name = luaL_optstring(L, 2, NULL);
+  lua_settop(L, 2);
+  if (lua_tocfunction(L, 1) == asynccall) {
+    lua_settop(L, 1);
+    return 1;           /* it is async already */
+  }
+  lua_pushvalue(L, CORE);
+  lua_pushvalue(L, 1);
+  lua_pushboolean(L, name != NULL);
+  lua_pushcclosure(L, asynccall, 3);
+  if (name != NULL) {
+    lua_getiuservalue(L, CORE, UV_NAMES);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
+
+/* Push what the coroutine object at 'idx' is called. */
+static void pushtext (lua_State *L, int idx) {
+  char place[160];
+  if (lua_getiuservalue(L, idx, CUV_FUNCTION) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "?");
+    return;
+  }
+  ca_function_place(L, -1, place, sizeof(place));
+  lua_remove(L, -2);
+  lua_pushfstring(L, "'%s' (%s)", lua_tostring(L, -1), place);
+  lua_remove(L, -2);
+}
+
+
+int ca_coro_push (lua_State *L, Core *c, int idx) {
+  Object *o = (Object *)lua_touserdata(L, idx);
+  idx = lua_absindex(L, idx);
+  int nargs = (int)o->n;
+  luaL_checkstack(L, nargs + 8, "too many arguments");
+  if (o->state != NEW) {
+    pushtext(L, idx);
+    return luaL_error(L, "cannot reuse already awaited coroutine %s: call "
+                         "the async function again", lua_tostring(L, -1));
+  }
+  o->state = OPENED;
+  if (c->lastcoro == o) {
+    c->lastcoro = NULL;
+    lua_pushnil(L);
+    lua_setiuservalue(L, CORE, UV_LASTCORO);
+  }
+  lua_getiuservalue(L, idx, CUV_FUNCTION);
+  for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
+  return nargs;
+}
+
+
+bool ca_coro_isawaitable (lua_State *L, Core *c, int idx) {
+  Object *o = ca_object(L, c, idx);
+  if (o != NULL && (o->kind == KIND_CORO || o->kind == KIND_OP ||
+                    ca_isfuture(o))) return true;
+  if (luaL_getmetafield(L, idx, "__await") == LUA_TNIL) return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+
+int ca_coro_target (lua_State *L, Core *c, int idx) {
+  if (lua_type(L, idx) == LUA_TFUNCTION) {
+    if (lua_tocfunction(L, idx) == asynccall) {
+      lua_getupvalue(L, idx, 2);
+      lua_replace(L, idx);
+    }
+    return lua_gettop(L) - idx;
+  }
+  Object *o = ca_object(L, c, idx);
+  if (o != NULL && o->kind == KIND_CORO) {
+    lua_settop(L, idx);
+    int nargs = ca_coro_push(L, c, idx);
+    lua_remove(L, idx);
+    return nargs;
+  }
+  if (!ca_coro_isawaitable(L, c, idx)) {
+    const char *got = luaL_typename(L, idx);
+    luaL_error(L, "a coroutine object, awaitable or function was expected, "
+                  "got %s", got);
+  }
+  lua_settop(L, idx);
+  lua_getiuservalue(L, CORE, UV_AWAIT);
+  lua_insert(L, idx);
+  return 1;
+}
+
+
+static void reportlost (lua_State *L, Core *c, Object *o, int idx) {
+  lua_createtable(L, 0, 3);
+  pushtext(L, idx);
+  lua_pushfstring(L, "coroutine %s was never awaited",
+                  lua_tostring(L, -1));
+  lua_setfield(L, -3, "message");
+  lua_pop(L, 1);
+  lua_pushboolean(L, true);
+  lua_setfield(L, -2, "warning");
+  if (o->flags & WITHSOURCE) {
+    lua_getiuservalue(L, idx, CUV_ARGS + (int)o->n);
+    lua_setfield(L, -2, "source_traceback");
+  }
+  ca_loop_report(L, c, c->loop);
+}
+
+
+/* A guarded object is collected. */
+static int coro_gc (lua_State *L) {
+  Core *c = ca_core(L);
+  Object *o = (Object *)ca_test(L, c, 1, KIND_CORO);
+  if (o == NULL || o->state != NEW) return 0;
+  o->state = OPENED;
+  reportlost(L, c, o, 1);
+  return 0;
+}
+
+
+/* guard_last(): watch the youngest coroutine object too (a run ends). */
+static int coro_guard_last (lua_State *L) {
+  Core *c = ca_core(L);
+  if (c->lastcoro == NULL) return 0;
+  guardlast(L, c);
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_LASTCORO);
+  return 0;
+}
+
+
+/* close_coroutine(co): it will not be run, and that is as it should be. */
+static int coro_close_coroutine (lua_State *L) {
+  Core *c = ca_core(L);
+  Object *o = (Object *)ca_test(L, c, 1, KIND_CORO);
+  if (o != NULL) {
+    o->state = OPENED;
+    if (c->lastcoro == o) c->lastcoro = NULL;
+  }
+  return 0;
+}
+
+
+static int coro_iscoroutine (lua_State *L) {
+  lua_pushboolean(L, ca_test(L, ca_core(L), 1, KIND_CORO) != NULL);
+  return 1;
+}
+
+
+static int coro_iscoroutinefunction (lua_State *L) {
+  lua_pushboolean(L, lua_tocfunction(L, 1) == asynccall);
+  return 1;
+}
+
+
+static int coro_isawaitable (lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  lua_pushboolean(L, ca_coro_isawaitable(L, ca_core(L), 1));
+  return 1;
+}
+
+
+static int coro_tostring (lua_State *L) {
+  ca_check(L, ca_core(L), 1, KIND_CORO);
+  lua_settop(L, 1);
+  pushtext(L, 1);
+  lua_pushfstring(L, "<coroutine object %s>", lua_tostring(L, -1));
+  return 1;
+}
+
+
+static const luaL_Reg meta[] = {
+  {"__tostring", coro_tostring},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg functions[] = {
+  {"async", coro_async},
+  {"close_coroutine", coro_close_coroutine},
+  {"guard_last", coro_guard_last},
+  {"isawaitable", coro_isawaitable},
+  {"iscoroutine", coro_iscoroutine},
+  {"iscoroutinefunction", coro_iscoroutinefunction},
+  {NULL, NULL}
+};
+
+
+void ca_coro_open (lua_State *L) {
+  Core *c = ca_core(L);
+  ca_type_new(L, KIND_CORO, "casync.Coroutine", NULL, meta);
+  lua_newtable(L);      /* the guarded metatable: the same and __gc */
+  lua_pushnil(L);
+  while (lua_next(L, -3) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+  lua_pushvalue(L, CORE);
+  lua_pushcclosure(L, coro_gc, 1);
+  lua_setfield(L, -2, "__gc");
+  c->guarded = lua_topointer(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &guardedkey);
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "CoroutineMethods");
+  lua_pop(L, 1);
+  ca_setfuncs(L, functions);
+}

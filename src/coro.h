@@ -1,0 +1,29 @@
+/*
+** coro.h - coroutine objects: what async functions give.
+*/
+
+#ifndef CA_CORO_H
+#define CA_CORO_H
+
+#include "core.h"
+
+/*
+** Open the coroutine object at 'idx': push its function and arguments.
+** Returns the number of arguments; raises when it has been opened before.
+*/
+int ca_coro_push (lua_State *L, Core *c, int idx);
+
+/*
+** Replace what is at 'idx' by a function and its arguments: a function
+** (what is above it are its arguments; an async one is unwrapped), a
+** coroutine object, or any other awaitable (then 'await' and it). Returns
+** the number of arguments.
+*/
+int ca_coro_target (lua_State *L, Core *c, int idx);
+
+/* Is the value at 'idx' something that 'await' takes? */
+bool ca_coro_isawaitable (lua_State *L, Core *c, int idx);
+
+void ca_coro_open (lua_State *L);
+
+#endif

@@ -1,0 +1,881 @@
+/*
+** loop.c - the ready queue, the timers and the turns of libuv.
+**
+** One turn: libuv has its say (without waiting while jobs are ready, and
+** not at all when it had it a moment ago: a poll is a system call, a round
+** may be one switch of 100 ns); then the timers that are due fire; then one
+** round of the ready queue is run. What a round posts waits for the next
+** round, as in asyncio.
+**
+** The round lives in the Loop, not on the C stack: an error may leave
+** 'turns' at any job, and the rest of the round is run by the next run.
+**
+** libuv's callbacks and timers store, wake and post; they never touch Lua.
+** Only jobs do, on the runner, inside 'turns'.
+**
+** A Loop is memory that is never given back while its Lua state lives:
+** closed ones are used again with a new generation. So a future may keep
+** the address of its loop without keeping the loop.
+*/
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "loop.h"
+
+/* libuv's turn is due after this many nanoseconds of rounds. */
+#define POLLSLICE 50000
+
+
+typedef struct LoopBox {
+  Object head;
+  uint32_t generation;
+  Loop *loop;
+} LoopBox;
+
+
+/* {=======================================================
+** Timers: a binary heap by deadline, then by order of creation
+** ======================================================== */
+
+int64_t ca_loop_now (Loop *l) {
+  (void)l;
+  return (int64_t)uv_hrtime();
+}
+
+
+int64_t ca_loop_when (lua_Number when) {
+  lua_Number ns = ceil(when * 1e9);
+  if (ns >= 9.2e18) return INT64_MAX;
+  if (ns <= -9.2e18) return INT64_MIN + 1;
+  return (int64_t)ns;
+}
+
+
+int64_t ca_loop_deadline (Loop *l, lua_Number delay) {
+  int64_t now = ca_loop_now(l);
+  int64_t wait = ca_loop_when(delay);
+  return (wait > INT64_MAX - now) ? INT64_MAX : now + wait;
+}
+
+
+static inline bool before (const HeapEntry *a, const HeapEntry *b) {
+  return a->deadline < b->deadline ||
+         (a->deadline == b->deadline && a->seq < b->seq);
+}
+
+
+static inline void put (Loop *l, uint32_t i, HeapEntry e) {
+  l->heap[i] = e;
+  e.timer->index = i;
+}
+
+
+static void siftup (Loop *l, uint32_t i, HeapEntry e) {
+  while (i > 1 && before(&e, &l->heap[i / 2])) {
+    put(l, i, l->heap[i / 2]);
+    i /= 2;
+  }
+  put(l, i, e);
+}
+
+
+static void siftdown (Loop *l, uint32_t i, HeapEntry e) {
+  for (;;) {
+    uint32_t child = 2 * i;
+    if (child > l->nheap) break;
+    if (child < l->nheap && before(&l->heap[child + 1], &l->heap[child]))
+      child++;
+    if (!before(&l->heap[child], &e)) break;
+    put(l, i, l->heap[child]);
+    i = child;
+  }
+  put(l, i, e);
+}
+
+
+bool ca_timer_set (Loop *l, Timer *timer, int64_t deadline) {
+  assert(timer->index == 0);
+  if (l->nheap + 1 >= l->heapsize) {
+    uint32_t size = l->heapsize == 0 ? 64 : l->heapsize * 2;
+    if (size < l->heapsize) return false;
+    HeapEntry *heap = ca_realloc(l->core, l->heap,
+                                 l->heapsize * sizeof(HeapEntry),
+                                 size * sizeof(HeapEntry));
+    if (heap == NULL) return false;
+    l->heap = heap;
+    l->heapsize = size;
+  }
+  HeapEntry e = {deadline, l->nexttimer++, timer};
+  siftup(l, ++l->nheap, e);
+  return true;
+}
+
+
+void ca_timer_unset (Loop *l, Timer *timer) {
+  uint32_t i = timer->index;
+  if (i == 0) return;
+  assert(l->heap[i].timer == timer);
+  timer->index = 0;
+  HeapEntry last = l->heap[l->nheap--];
+  if (i > l->nheap) return;     /* it was the last one */
+  if (i > 1 && before(&last, &l->heap[i / 2])) siftup(l, i, last);
+  else siftdown(l, i, last);
+}
+
+
+int64_t ca_timer_deadline (Loop *l, const Timer *timer) {
+  return l->heap[timer->index].deadline;
+}
+
+
+static void firetimers (Loop *l) {
+  if (l->nheap == 0) return;
+  int64_t now = l->now = ca_loop_now(l);
+  while (l->nheap > 0 && l->heap[1].deadline <= now) {
+    Timer *timer = l->heap[1].timer;
+    ca_timer_unset(l, timer);
+    timer->fire(timer);
+  }
+  if (l->heapsize > 1024 && l->nheap < l->heapsize / 8) {
+    HeapEntry *heap = ca_realloc(l->core, l->heap,
+                                 l->heapsize * sizeof(HeapEntry),
+                                 l->heapsize / 4 * sizeof(HeapEntry));
+    if (heap != NULL) {
+      l->heap = heap;
+      l->heapsize /= 4;
+    }
+  }
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Anchors: slots of a table that is the loop's user value. A free slot
+** holds the number of the next free one.
+** ======================================================== */
+
+static void pushanchors (lua_State *L, Core *c, Loop *l) {
+  if (l == c->loop) lua_getiuservalue(L, CORE, UV_ANCHORS);
+  else {
+    ca_loop_push(L, c, l);
+    if (lua_isnil(L, -1)) luaL_error(L, "the event loop is gone");
+    lua_getiuservalue(L, -1, 1);
+    lua_remove(L, -2);
+  }
+}
+
+
+uint32_t ca_anchor (lua_State *L, Core *c, Loop *l) {
+  luaL_checkstack(L, 4, "cannot keep a value");
+  uint32_t slot = l->freeanchor;
+  pushanchors(L, c, l);
+  if (slot != 0) {
+    lua_rawgeti(L, -1, slot);
+    l->freeanchor = (uint32_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+  }
+  else slot = l->nanchors + 1;
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, slot);
+  if (slot > l->nanchors) l->nanchors = slot;
+  lua_pop(L, 1);
+  return slot;
+}
+
+
+void ca_anchor_push (lua_State *L, Core *c, Loop *l, uint32_t slot) {
+  pushanchors(L, c, l);
+  lua_rawgeti(L, -1, slot);
+  lua_remove(L, -2);
+}
+
+
+void ca_anchor_drop (lua_State *L, Core *c, Loop *l, uint32_t slot) {
+  pushanchors(L, c, l);
+  lua_pushinteger(L, l->freeanchor);
+  lua_rawseti(L, -2, slot);
+  lua_pop(L, 1);
+  l->freeanchor = slot;
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Reports
+** ======================================================== */
+
+/* Last resort: no Lua function takes reports. */
+static void printreport (lua_State *L) {
+  lua_getfield(L, -1, "message");
+  const char *message = lua_tostring(L, -1);
+  fprintf(stderr, "casync: %s\n", message ? message : "report");
+  lua_pop(L, 1);
+}
+
+
+void ca_loop_report (lua_State *L, Core *c, Loop *l) {
+  if (!lua_checkstack(L, 8)) return;
+  if (lua_getiuservalue(L, CORE, UV_REPORT) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    printreport(L);
+    lua_pop(L, 1);
+    return;
+  }
+  lua_insert(L, -2);
+  if (l != NULL && l->open) ca_loop_push(L, c, l);
+  else lua_pushnil(L);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    const char *message = lua_tostring(L, -1);
+    fprintf(stderr, "casync: error in a report: %s\n",
+            message ? message : "(no message)");
+    lua_pop(L, 1);
+  }
+}
+
+
+void ca_loop_call (lua_State *L, Loop *l, int n, const char *message,
+                   int handle) {
+  Core *c = l->core;
+  int fn = lua_gettop(L) - n;
+  lua_getiuservalue(L, CORE, UV_HANDLER);
+  lua_insert(L, fn);
+  int status = lua_pcall(L, n, 0, fn);
+  lua_remove(L, fn);
+  if (status == LUA_OK) return;
+  if (ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT)) lua_error(L);
+  luaL_checkstack(L, 8, "cannot report an error");
+  lua_createtable(L, 0, 4);
+  lua_pushstring(L, message);
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, -2);
+  if (lua_isnil(L, -1)) lua_pop(L, 1), lua_pushliteral(L, "nil error");
+  lua_setfield(L, -2, "exception");
+  lua_getiuservalue(L, CORE, UV_TRACEBACK);
+  lua_setfield(L, -2, "traceback");
+  if (handle != 0) {
+    lua_pushvalue(L, handle);
+    lua_setfield(L, -2, "handle");
+  }
+  ca_loop_report(L, c, l);
+  lua_pop(L, 1);        /* the error */
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Life of a loop
+** ======================================================== */
+
+static void onalarm (uv_timer_t *alarm) {
+  (void)alarm;          /* its use is to end the poll */
+}
+
+
+static void onwakeup (uv_async_t *wakeup) {
+  (void)wakeup;         /* likewise: 'turns' looks at what has happened */
+}
+
+
+static int uvinit (Loop *l) {
+  int status = uv_loop_init(&l->uv);
+  if (status < 0) return status;
+  status = uv_async_init(&l->uv, &l->wakeup, onwakeup);
+  if (status < 0) {
+    int closed = uv_loop_close(&l->uv);
+    assert(closed == 0);
+    (void)closed;
+    return status;
+  }
+  uv_unref((uv_handle_t *)&l->wakeup);
+  uv_timer_init(&l->uv, &l->alarm);
+  l->uvopen = true;
+  return 0;
+}
+
+
+static void emptyqueue (Loop *l) {
+  l->first = NULL;
+  l->last = &l->first;
+  l->round = NULL;
+}
+
+
+/* A Loop for a new life: a closed one, or new memory. */
+static Loop *takeloop (lua_State *L, Core *c) {
+  Loop *l = c->loops;
+  while (l != NULL && (l->open || l->uvopen)) l = l->nextloop;
+  if (l != NULL) {
+    Loop *next = l->nextloop;
+    uint32_t generation = l->generation + 1;
+    memset(l, 0, sizeof(*l));
+    l->nextloop = next;
+    l->generation = generation;
+  }
+  else {
+    l = ca_malloc(c, sizeof(Loop));
+    if (l == NULL) ca_nomem(L);
+    memset(l, 0, sizeof(*l));
+    l->generation = 1;
+    l->nextloop = c->loops;
+    c->loops = l;
+  }
+  l->core = c;
+  l->slow = 100000000;
+  list_init(&l->bodies);
+  emptyqueue(l);
+  return l;
+}
+
+
+/* new_event_loop(): a loop of one's own. */
+static int loop_new (lua_State *L) {
+  Core *c = ca_core(L);
+  LoopBox *box = ca_object_new(L, c, KIND_LOOP, sizeof(LoopBox), 1);
+  lua_newtable(L);      /* anchors */
+  lua_setiuservalue(L, -2, 1);
+  Loop *l = takeloop(L, c);
+  lua_getiuservalue(L, CORE, UV_LOOPS);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, l);
+  lua_pop(L, 1);
+  int status = uvinit(l);
+  if (status < 0)
+    return ca_error_uv(L, c, status, "uv_loop_init",
+                       "cannot make an event loop");
+  box->loop = l;
+  box->generation = l->generation;
+  l->open = true;
+  return 1;
+}
+
+
+void ca_body_open (Loop *l, Body *body, void (*close) (Body *)) {
+  body->close = close;
+  list_append(&l->bodies, &body->link);
+}
+
+
+void ca_body_closed (Body *body) {
+  list_remove(&body->link);
+}
+
+
+static void closerest (uv_handle_t *handle, void *unused) {
+  (void)unused;
+  if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+
+/* Close what libuv holds; its last callbacks only free memory of ours. */
+static void uvclose (Loop *l) {
+  while (!list_empty(&l->bodies)) {
+    Body *body = container_of(l->bodies.next, Body, link);
+    list_remove(&body->link);
+    body->close(body);
+  }
+  uv_walk(&l->uv, closerest, NULL);
+  while (uv_loop_close(&l->uv) == UV_EBUSY)
+    uv_run(&l->uv, UV_RUN_ONCE);
+  l->uvopen = false;
+}
+
+
+/*
+** Abandon what is still pending (tasks are taken out of the lists of what
+** they wait for, so that nothing points at them). The anchors are on top.
+*/
+static void abandonall (lua_State *L, Core *c, Loop *l) {
+  for (uint32_t i = 1; i <= l->nanchors; i++) {
+    lua_rawgeti(L, -1, i);
+    Object *o = ca_object(L, c, -1);
+    if (o != NULL) c->abandon(L, o);
+    lua_pop(L, 1);
+  }
+}
+
+
+static void closeloop (lua_State *L, Core *c, LoopBox *box, int idx) {
+  Loop *l = box->loop;
+  l->closing = true;
+  lua_getiuservalue(L, idx, 1);
+  if (lua_istable(L, -1)) abandonall(L, c, l);
+  lua_pop(L, 1);
+  l->open = false;
+  uvclose(l);
+  emptyqueue(l);
+  ca_free(c, l->heap, l->heapsize * sizeof(HeapEntry));
+  l->heap = NULL;
+  l->nheap = l->heapsize = 0;
+  box->loop = NULL;
+}
+
+
+Loop *ca_loop_check (lua_State *L, Core *c, int idx) {
+  LoopBox *box = (LoopBox *)ca_check(L, c, idx, KIND_LOOP);
+  if (box->loop == NULL) luaL_error(L, "Event loop is closed");
+  return box->loop;
+}
+
+
+Loop *ca_loop_running (lua_State *L, Core *c) {
+  if (c->loop == NULL)
+    luaL_error(L, "no running event loop: call it inside "
+                  "casync.run(function() ... end)");
+  return c->loop;
+}
+
+
+Loop *ca_loop_get (lua_State *L, Core *c) {
+  if (c->loop != NULL) return c->loop;
+  lua_getiuservalue(L, CORE, UV_GETLOOP);
+  if (lua_isnil(L, -1)) ca_loop_running(L, c);
+  lua_call(L, 0, 1);
+  Loop *l = ca_loop_check(L, c, -1);
+  lua_pop(L, 1);        /* get_event_loop keeps it */
+  return l;
+}
+
+
+void ca_loop_push (lua_State *L, Core *c, Loop *l) {
+  (void)c;
+  lua_getiuservalue(L, CORE, UV_LOOPS);
+  lua_rawgetp(L, -1, l);
+  lua_remove(L, -2);
+}
+
+
+void ca_loop_freeall (Core *c) {
+  Loop *l = c->loops;
+  c->loops = NULL;
+  while (l != NULL) {
+    Loop *next = l->nextloop;
+    if (!l->uvopen) ca_free(c, l, sizeof(Loop));
+    l = next;
+  }
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Running
+** ======================================================== */
+
+/* Milliseconds of libuv's clock at which the deadline has surely passed. */
+static uint64_t alarmtime (int64_t deadline) {
+  if (deadline > INT64_MAX - 1000000) return UINT64_MAX / 2;
+  return (uint64_t)((deadline + 999999) / 1000000);
+}
+
+
+/* Nothing is ready: let libuv wait for the earliest deadline or an event. */
+static void pollwait (Loop *l) {
+  bool alarm = l->nheap > 0;
+  bool forever = !alarm && !uv_loop_alive(&l->uv);
+  if (alarm) {
+    uv_update_time(&l->uv);
+    uint64_t now = uv_now(&l->uv);
+    uint64_t at = alarmtime(l->heap[1].deadline);
+    uv_timer_start(&l->alarm, onalarm, at > now ? at - now : 0, 0);
+  }
+  if (forever) uv_ref((uv_handle_t *)&l->wakeup);
+  uv_run(&l->uv, UV_RUN_ONCE);
+  if (forever) uv_unref((uv_handle_t *)&l->wakeup);
+  if (alarm) uv_timer_stop(&l->alarm);
+}
+
+
+/* Nothing can happen any more, and somebody waits for a result. */
+static void deadlock (lua_State *L, Loop *l) {
+  lua_getiuservalue(L, CORE, UV_DEADLOCK);
+  lua_pushvalue(L, RUN_LOOP);
+  ca_anchor_push(L, l->core, l, l->main);
+  lua_call(L, 2, 0);
+  if (l->first == NULL)
+    luaL_error(L, "deadlock: nothing is left that could wake the main task");
+}
+
+
+/*
+** Idle, and an error is waiting for somebody to ask for it: it is reported
+** when its task is collected, so collect a little.
+*/
+static bool sweep (lua_State *L, Loop *l) {
+  if (l->sweeps == 0 || l->nunretrieved == 0) return false;
+  if (!lua_gc(L, LUA_GCISRUNNING)) return false;
+  if (lua_gc(L, LUA_GCSTEP, 100)) l->sweeps--;
+  return true;
+}
+
+
+static void poll (lua_State *L, Loop *l) {
+  if (l->first != NULL || l->round != NULL || l->stopping) {
+    int64_t now = ca_loop_now(l);
+    if (now - l->lastpoll >= POLLSLICE || l->stopping) {
+      uv_run(&l->uv, UV_RUN_NOWAIT);
+      l->lastpoll = now;
+    }
+    return;
+  }
+  if (sweep(L, l)) uv_run(&l->uv, UV_RUN_NOWAIT);
+  else if (l->main != 0 && l->nheap == 0 && l->holders == 0 &&
+           !uv_loop_alive(&l->uv)) deadlock(L, l);
+  else pollwait(l);
+  l->lastpoll = ca_loop_now(l);
+}
+
+
+static void runround (lua_State *L, Loop *l) {
+  if (l->round == NULL) {
+    l->round = l->first;
+    l->first = NULL;
+    l->last = &l->first;
+  }
+  while (l->round != NULL) {
+    Job *job = l->round;
+    l->round = job->next;
+    job->run(L, l, job);
+    lua_settop(L, RUN_TOP);
+  }
+}
+
+
+/* (loop, anchors): run until stopped. */
+static int turns (lua_State *L) {
+  Loop *l = ((LoopBox *)lua_touserdata(L, RUN_LOOP))->loop;
+  luaL_checkstack(L, LUA_MINSTACK * 4, "cannot run the event loop");
+  l->lastpoll = 0;
+  do {
+    poll(L, l);
+    firetimers(l);
+    if (l->nsignals != l->seensignals) l->signalled(L, l);
+    runround(L, l);
+  } while (!l->stopping);
+  return 0;
+}
+
+
+static int loop_run_forever (lua_State *L) {
+  Core *c = ca_core(L);
+  LoopBox *box = (LoopBox *)ca_check(L, c, 1, KIND_LOOP);
+  Loop *l = ca_loop_check(L, c, 1);
+  lua_settop(L, 1);
+  if (l->running) return luaL_error(L, "This event loop is already running");
+  if (c->loop != NULL)
+    return luaL_error(L, "Cannot run the event loop while another loop is "
+                         "running");
+  lua_pushvalue(L, CORE);
+  lua_pushcclosure(L, turns, 1);
+  lua_pushvalue(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, CORE, UV_ANCHORS);
+  l->running = true;
+  l->L = L;
+  c->loop = l;
+  c->debug = l->debug;
+  int status = lua_pcall(L, 2, 0, 0);
+  assert(box->loop == l);
+  (void)box;
+  c->loop = NULL;
+  c->running = NULL;
+  c->handle = NULL;
+  c->debug = false;
+  l->running = false;
+  l->stopping = false;
+  l->L = NULL;
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_ANCHORS);
+  return status == LUA_OK ? 0 : lua_error(L);
+}
+
+/* }====================================================== */
+
+
+static int loop_stop (lua_State *L) {
+  Core *c = ca_core(L);
+  LoopBox *box = (LoopBox *)ca_check(L, c, 1, KIND_LOOP);
+  if (box->loop != NULL) box->loop->stopping = true;
+  return 0;
+}
+
+
+static int loop_close (lua_State *L) {
+  Core *c = ca_core(L);
+  LoopBox *box = (LoopBox *)ca_check(L, c, 1, KIND_LOOP);
+  if (box->loop == NULL) return 0;
+  if (box->loop->running)
+    return luaL_error(L, "Cannot close a running event loop");
+  closeloop(L, c, box, 1);
+  lua_newtable(L);
+  lua_setiuservalue(L, 1, 1);
+  return 0;
+}
+
+
+static int loop_gc (lua_State *L) {
+  Core *c = ca_core(L);
+  LoopBox *box = (LoopBox *)ca_test(L, c, 1, KIND_LOOP);
+  if (box != NULL && box->loop != NULL) {
+    Loop *l = box->loop;
+    if (l->running) {   /* os.exit(n, true) inside it: the process ends */
+      l->closing = true;
+      return 0;
+    }
+    lua_settop(L, 1);
+    closeloop(L, c, box, 1);
+  }
+  return 0;
+}
+
+
+static int loop_is_running (lua_State *L) {
+  LoopBox *box = (LoopBox *)ca_check(L, ca_core(L), 1, KIND_LOOP);
+  lua_pushboolean(L, box->loop != NULL && box->loop->running);
+  return 1;
+}
+
+
+static int loop_is_closed (lua_State *L) {
+  LoopBox *box = (LoopBox *)ca_check(L, ca_core(L), 1, KIND_LOOP);
+  lua_pushboolean(L, box->loop == NULL);
+  return 1;
+}
+
+
+static int loop_time (lua_State *L) {
+  LoopBox *box = (LoopBox *)ca_check(L, ca_core(L), 1, KIND_LOOP);
+  lua_pushnumber(L, (lua_Number)ca_loop_now(box->loop) / 1e9);
+  return 1;
+}
+
+
+static int loop_set_debug (lua_State *L) {
+  Core *c = ca_core(L);
+  Loop *l = ca_loop_check(L, c, 1);
+  l->debug = lua_toboolean(L, 2);
+  if (l == c->loop) c->debug = l->debug;
+  return 0;
+}
+
+
+static int loop_get_debug (lua_State *L) {
+  LoopBox *box = (LoopBox *)ca_check(L, ca_core(L), 1, KIND_LOOP);
+  lua_pushboolean(L, box->loop != NULL && box->loop->debug);
+  return 1;
+}
+
+
+/* Methods, and the property slow_callback_duration. */
+static int loop_index (lua_State *L) {
+  Core *c = ca_core(L);
+  LoopBox *box = (LoopBox *)ca_check(L, c, 1, KIND_LOOP);
+  const char *key = lua_tostring(L, 2);
+  if (key != NULL && strcmp(key, "slow_callback_duration") == 0) {
+    lua_Number slow = box->loop ? (lua_Number)box->loop->slow / 1e9 : 0.1;
+    lua_pushnumber(L, slow);
+    return 1;
+  }
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(2));
+  return 1;
+}
+
+
+static int loop_newindex (lua_State *L) {
+  Loop *l = ca_loop_check(L, ca_core(L), 1);
+  const char *key = lua_tostring(L, 2);
+  if (key == NULL || strcmp(key, "slow_callback_duration") != 0)
+    return luaL_error(L, "a Loop has no field '%s' that can be set",
+                      luaL_tolstring(L, 2, NULL));
+  l->slow = ca_loop_when(ca_seconds(L, 3));
+  return 0;
+}
+
+
+static int loop_tostring (lua_State *L) {
+  LoopBox *box = (LoopBox *)ca_check(L, ca_core(L), 1, KIND_LOOP);
+  lua_pushfstring(L, "<Loop running=%s closed=%s debug=%s>",
+                  box->loop && box->loop->running ? "true" : "false",
+                  box->loop ? "false" : "true",
+                  box->loop && box->loop->debug ? "true" : "false");
+  return 1;
+}
+
+
+/* running_loop(): the running loop, or nil. */
+static int loop_running_loop (lua_State *L) {
+  Core *c = ca_core(L);
+  if (c->loop == NULL) lua_pushnil(L);
+  else ca_loop_push(L, c, c->loop);
+  return 1;
+}
+
+
+/* set_main(loop, future or nil): what run_until_complete waits for. */
+static int loop_set_main (lua_State *L) {
+  Core *c = ca_core(L);
+  LoopBox *box = (LoopBox *)ca_check(L, c, 1, KIND_LOOP);
+  Loop *l = box->loop;
+  lua_settop(L, 2);
+  if (l == NULL) return 0;
+  if (l->main != 0) {
+    uint32_t slot = l->main;
+    l->main = 0;
+    ca_anchor_drop(L, c, l, slot);
+  }
+  if (!lua_isnil(L, 2)) l->main = ca_anchor(L, c, l);
+  return 0;
+}
+
+
+static void counthandle (uv_handle_t *handle, void *count) {
+  if (uv_is_active(handle) && uv_has_ref(handle) && !uv_is_closing(handle))
+    ++*(lua_Integer *)count;
+}
+
+
+static void setcount (lua_State *L, const char *name, lua_Integer n) {
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, name);
+}
+
+
+/* census(loop): how much of everything the loop holds. */
+static int loop_census (lua_State *L) {
+  Core *c = ca_core(L);
+  Loop *l = ca_loop_check(L, c, 1);
+  lua_Integer handles = 0, ready = 0, anchors = 0;
+  uv_walk(&l->uv, counthandle, &handles);
+  for (Job *j = l->first; j != NULL; j = j->next) ready++;
+  for (Job *j = l->round; j != NULL; j = j->next) ready++;
+  lua_settop(L, 1);
+  pushanchors(L, c, l);
+  for (uint32_t i = 1; i <= l->nanchors; i++) {
+    if (lua_rawgeti(L, -1, i) != LUA_TNUMBER) anchors++;
+    lua_pop(L, 1);
+  }
+  lua_createtable(L, 0, 5);
+  setcount(L, "tasks", l->ntasks);
+  setcount(L, "ready", ready);
+  setcount(L, "timers", l->nheap);
+  setcount(L, "handles", handles);
+  setcount(L, "anchors", anchors);
+  return 1;
+}
+
+
+/* anchored(loop): a list of all that the loop keeps alive. */
+static int loop_anchored (lua_State *L) {
+  Core *c = ca_core(L);
+  Loop *l = ca_loop_check(L, c, 1);
+  lua_settop(L, 1);
+  pushanchors(L, c, l);
+  lua_newtable(L);
+  lua_Integer n = 0;
+  for (uint32_t i = 1; i <= l->nanchors; i++) {
+    if (lua_rawgeti(L, 2, i) == LUA_TUSERDATA) lua_rawseti(L, 3, ++n);
+    else lua_pop(L, 1);
+  }
+  return 1;
+}
+
+
+/* collect_lost(loop): report failed tasks that nobody can ask any more. */
+static int loop_collect_lost (lua_State *L) {
+  Loop *l = ca_loop_check(L, ca_core(L), 1);
+  if (l->nunretrieved > 0) {
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_gc(L, LUA_GCCOLLECT);
+  }
+  return 0;
+}
+
+
+static int loop_set_report (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setiuservalue(L, CORE, UV_REPORT);
+  return 0;
+}
+
+
+static int loop_set_deadlock (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setiuservalue(L, CORE, UV_DEADLOCK);
+  return 0;
+}
+
+
+/* set_getloop(fn): what gives the loop to use when none runs. */
+static int loop_set_getloop (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setiuservalue(L, CORE, UV_GETLOOP);
+  return 0;
+}
+
+
+static const luaL_Reg methods[] = {
+  {"close", loop_close},
+  {"get_debug", loop_get_debug},
+  {"is_closed", loop_is_closed},
+  {"is_running", loop_is_running},
+  {"run_forever", loop_run_forever},
+  {"set_debug", loop_set_debug},
+  {"stop", loop_stop},
+  {"time", loop_time},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg meta[] = {
+  {"__close", loop_close},
+  {"__gc", loop_gc},
+  {"__newindex", loop_newindex},
+  {"__tostring", loop_tostring},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg functions[] = {
+  {"anchored", loop_anchored},
+  {"census", loop_census},
+  {"collect_lost", loop_collect_lost},
+  {"new_event_loop", loop_new},
+  {"running_loop", loop_running_loop},
+  {"set_deadlock", loop_set_deadlock},
+  {"set_getloop", loop_set_getloop},
+  {"set_main", loop_set_main},
+  {"set_report", loop_set_report},
+  {NULL, NULL}
+};
+
+
+void ca_loop_open (lua_State *L) {
+  ca_type_new(L, KIND_LOOP, "casync.Loop", methods, meta);
+  lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "LoopMethods");
+  lua_pushvalue(L, CORE);
+  lua_insert(L, -2);
+  lua_pushcclosure(L, loop_index, 2);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_setiuservalue(L, CORE, UV_LOOPS);
+  ca_setfuncs(L, functions);
+}

@@ -1,0 +1,1126 @@
+/*
+** task.c - tasks, and the only place where their coroutines are resumed.
+**
+** A pending task is always in exactly one of three places:
+**   running: 'core->running' is the task;
+**   ready:   its job is in the queue of the loop;
+**   parked:  it is linked to what it waits for ('op' or 'awaited'), and
+**            someone will call 'ca_task_wake'.
+** 'ca_task_park' takes it from running to parked, 'ca_task_wake' from parked
+** to ready, and 'step' from ready to running. There is no other way.
+**
+** The body runs under 'lua_pcallk' in 'taskmain': only so do its <close>
+** variables run after an error, and may wait themselves. What it returns
+** or raises is made into one value on the task's own coroutine, where a
+** lack of memory is the task's error; 'step' then only moves that value,
+** which can't fail.
+**
+** Cancelling a task that is ready but has not run makes its await raise
+** CancelledError; the operation then gives back what it had taken (an item,
+** a permit, a lock), so nothing is lost.
+**
+** A pending task is anchored by its loop. Its coroutine is user value 1
+** until it ends; then the value takes its place, and the coroutine is kept
+** for the next task, unless Lua has seen it or it died by an error.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "awaitable.h"
+#include "combine.h"
+#include "coro.h"
+#include "error.h"
+#include "handle.h"
+#include "scope.h"
+#include "task.h"
+
+/* Eager starts nested deeper than this are scheduled instead. */
+#define EAGERDEPTH 40
+
+
+/* {=======================================================
+** The body
+** ======================================================== */
+
+/* Slots of 'taskmain'. */
+enum { MAIN_TASK = 1, MAIN_HANDLER, MAIN_FUNCTION };
+
+
+/* Message handler: keep where the error was thrown; the error stays as it
+   is. An error that came from an awaited future has that one's frames. */
+static int task_handler (lua_State *L) {
+  Core *c = ca_core(L);
+  lua_settop(L, 1);
+  if (ca_error_is(L, c, 1, ERR_CANCELLED) ||
+      ca_error_is(L, c, 1, ERR_GENERATOREXIT)) return 1;
+  luaL_traceback(L, L, NULL, 1);
+  lua_getiuservalue(L, CORE, UV_ERROR);
+  if (!lua_isnil(L, -1) && lua_rawequal(L, -1, 1) &&
+      lua_getiuservalue(L, CORE, UV_TRACEBACK) == LUA_TSTRING) {
+    if (c->running != NULL) {
+      ca_task_push(L, c, c->running);
+      ca_task_pushname(L, c->running, lua_gettop(L));
+      lua_pushfstring(L, "%s\nawaited by task '%s':\n%s",
+                      lua_tostring(L, 4), lua_tostring(L, -1),
+                      lua_tostring(L, 2));
+    }
+    else lua_pushfstring(L, "%s\nraised again:\n%s", lua_tostring(L, 4),
+                         lua_tostring(L, 2));
+    lua_replace(L, 2);
+  }
+  lua_settop(L, 2);
+  lua_setiuservalue(L, CORE, UV_TRACEBACK);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, CORE, UV_ERROR);
+  return 1;
+}
+
+
+/* The body has raised the error on top: make it the outcome. */
+static int raised (lua_State *L, Core *c, Task *t) {
+  t->future.head.n = 1;
+  if (ca_error_is(L, c, -1, ERR_CANCELLED)) {
+    t->outcome = CANCELLED;
+    return 1;
+  }
+  t->outcome = RAISED;
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "nil error");
+  }
+  lua_getiuservalue(L, CORE, UV_TRACEBACK);
+  ca_future_setextra(L, MAIN_TASK, "traceback");
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_TRACEBACK);
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_ERROR);
+  if (ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT))
+    t->future.head.flags |= F_QUIET;    /* it is raised out of the loop */
+  else ca_future_guard(L, MAIN_TASK);
+  return 1;
+}
+
+
+static int taskmaink (lua_State *L, int status, lua_KContext ctx) {
+  Task *t = (Task *)lua_touserdata(L, MAIN_TASK);
+  (void)ctx;
+  if (status != LUA_OK && status != LUA_YIELD)
+    return raised(L, ca_core(L), t);
+  if (t->mustcancel) {          /* cancelled, and it never waited again */
+    t->mustcancel = false;
+    t->outcome = CANCELLED;
+    return ca_task_raisecancelled(L, NULL, t);
+  }
+  int n = lua_gettop(L) - MAIN_HANDLER;
+  ca_future_pack(L, n);
+  t->future.head.n = (uint32_t)n;
+  t->outcome = RETURNED;
+  return 1;
+}
+
+
+/* (task, function, ...): what every task's coroutine runs. */
+static int taskmain (lua_State *L) {
+  lua_getiuservalue(L, CORE, UV_HANDLER);
+  lua_insert(L, MAIN_HANDLER);
+  int status = lua_pcallk(L, lua_gettop(L) - MAIN_FUNCTION, LUA_MULTRET,
+                          MAIN_HANDLER, 0, taskmaink);
+  return taskmaink(L, status, 0);
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Steps
+** ======================================================== */
+
+void ca_task_push (lua_State *L, Core *c, Task *t) {
+  ca_anchor_push(L, c, t->future.loop, t->future.slot);
+}
+
+
+void ca_task_wake (Task *t) {
+  assert(t->place == PARKED);
+  t->place = READY;
+  t->awaited = NULL;
+  t->op = NULL;
+  if (!t->firing) ca_loop_post(t->future.loop, &t->job);
+}
+
+
+void ca_task_again (Task *t) {
+  assert(t->place == RUNNING);
+  t->place = READY;
+  ca_loop_post(t->future.loop, &t->job);
+}
+
+
+static void step (lua_State *L, Loop *l, Job *job);
+
+
+/* The job of a task whose timer has fired. A sleep takes one round from the
+   timer to the task, as asyncio's future does. */
+static void fired (lua_State *L, Loop *l, Job *job) {
+  Task *t = container_of(job, Task, job);
+  (void)L;
+  t->firing = false;
+  t->job.run = step;
+  if (t->place == PARKED) ca_task_wake(t);
+  else ca_loop_post(l, job);    /* woken meanwhile, by a cancellation */
+}
+
+
+static void timerfired (Timer *timer) {
+  Task *t = container_of(timer, Task, timer);
+  if (t->place != PARKED) return;
+  t->firing = true;
+  t->job.run = fired;
+  ca_loop_post(t->future.loop, &t->job);
+}
+
+
+bool ca_task_settimer (Task *t, int64_t deadline) {
+  return ca_timer_set(t->future.loop, &t->timer, deadline);
+}
+
+
+void ca_task_unsettimer (Task *t) {
+  ca_timer_unset(t->future.loop, &t->timer);
+}
+
+
+/* Debug mode: a step of the task on top that took long. */
+static void checkslow (lua_State *L, Loop *l, int64_t begun) {
+  int64_t took = ca_loop_now(l) - begun;
+  if (took < l->slow) return;
+  lua_createtable(L, 0, 3);
+  lua_pushfstring(L, "Executing %s took %f seconds",
+                  luaL_tolstring(L, -2, NULL), (lua_Number)took / 1e9);
+  lua_remove(L, -2);
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "task");
+  lua_pushboolean(L, true);
+  lua_setfield(L, -2, "warning");
+  ca_loop_report(L, l->core, l);
+}
+
+
+/* Keep the finished coroutine (at 'idx') for another task. */
+static void recycle (lua_State *L, Core *c, lua_State *co, int idx) {
+  if (c->npool >= CA_POOLSIZE) return;
+  lua_settop(co, 0);
+  if (lua_gethookmask(co) != 0) lua_sethook(co, NULL, 0, 0);
+  lua_getiuservalue(L, CORE, UV_POOL);
+  lua_pushvalue(L, idx);
+  lua_rawseti(L, -2, ++c->npool);
+  lua_pop(L, 1);
+}
+
+
+/* Debug mode: a cancellation was swallowed. The task is at 'idx'. */
+static void checkswallowed (lua_State *L, Loop *l, Task *t, int idx) {
+  if (t->ncancel == 0 || t->outcome != RETURNED) return;
+  lua_createtable(L, 0, 3);
+  lua_pushliteral(L, "Task was cancelled but ended normally: its "
+                     "CancelledError was caught and not raised again");
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, idx);
+  lua_setfield(L, -2, "task");
+  lua_pushboolean(L, true);
+  lua_setfield(L, -2, "warning");
+  ca_loop_report(L, l->core, l);
+}
+
+
+/* The coroutine is over, with one value on its stack. */
+static void finish (lua_State *L, Loop *l, Task *t, int status) {
+  Core *c = l->core;
+  luaL_checkstack(L, 12, "cannot end a task");
+  ca_task_push(L, c, t);
+  int idx = lua_gettop(L);
+  if (status != LUA_OK) {
+    t->outcome = RAISED;
+    t->future.head.n = 1;
+  }
+  if (t->scopes != NULL) ca_scope_abandon(L, c, t);
+  if (l->debug) checkswallowed(L, l, t, idx);
+  lua_getiuservalue(L, idx, FUV_VALUE);         /* the coroutine */
+  lua_xmove(t->co, L, 1);
+  if (status == LUA_OK && !t->exposed) recycle(L, c, t->co, idx + 1);
+  bool interrupt = t->outcome == RAISED &&
+                   ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT);
+  t->co = t->active = NULL;
+  t->place = ENDED;
+  l->ntasks--;
+  ca_future_settle(L, c, idx, (State)t->outcome, t->future.head.n);
+  if (interrupt) {
+    lua_getiuservalue(L, idx, FUV_VALUE);
+    lua_error(L);
+  }
+}
+
+
+/* coroutine.yield() from a task: raised where the yield was. */
+static void yieldhook (lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "coroutine.yield() from a task to its loop: only await "
+                "suspends a task (await(casync.sleep(0)) gives up a turn)");
+}
+
+
+/* Run a ready task until it waits or ends. */
+static void resume (lua_State *L, Loop *l, Task *t) {
+  Core *c = l->core;
+  int nargs = 0, nresults, status;
+  if (!t->started) {
+    nargs = (int)t->future.head.n;
+    t->future.head.n = 0;
+    t->started = true;
+    if (t->mustcancel) {        /* then its body never runs */
+      t->mustcancel = false;
+      t->outcome = CANCELLED;
+      t->place = RUNNING;
+      lua_settop(t->co, 0);
+      lua_pushnil(t->co);
+      finish(L, l, t, LUA_OK);
+      return;
+    }
+  }
+  t->place = RUNNING;
+  c->running = t;
+  do {
+    t->bounce = false;
+    c->depth = 0;
+    status = lua_resume(t->co, L, nargs, &nresults);
+    nargs = 0;
+  } while (t->bounce && status == LUA_YIELD);
+  c->running = NULL;
+  if (status != LUA_YIELD) finish(L, l, t, status);
+  else if (t->place == RUNNING) {       /* a bare yield */
+    lua_pop(t->co, nresults);
+    lua_sethook(t->co, yieldhook, LUA_MASKCOUNT | LUA_MASKLINE, 1);
+    t->place = READY;
+    ca_loop_post(l, &t->job);
+  }
+}
+
+
+static void step (lua_State *L, Loop *l, Job *job) {
+  Task *t = container_of(job, Task, job);
+  if (!l->debug) resume(L, l, t);
+  else {
+    ca_task_push(L, l->core, t);
+    int64_t begun = ca_loop_now(l);
+    resume(L, l, t);
+    lua_settop(L, RUN_TOP + 1);
+    checkslow(L, l, begun);
+  }
+}
+
+
+void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
+  Task *outer = c->running;
+  int depth = c->depth;
+  Loop *l = t->future.loop;
+  int top = lua_gettop(L);
+  t->eager = true;
+  c->ndeep++;
+  resume(L, l, t);
+  c->ndeep--;
+  c->running = outer;
+  c->depth = depth;
+  lua_settop(L, top);
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Cancellation
+** ======================================================== */
+
+void ca_task_unlink (Task *t) {
+  assert(t->place == PARKED);
+  if (t->awaited != NULL) list_remove(&t->node.link);
+  else if (t->op != NULL) t->op->type->giveup(t->op, t);
+}
+
+
+/* Has its coroutine been closed behind our back? Then what it waited for
+   may be gone, and must not be touched. */
+static bool killed (const Task *t) {
+  return t->future.loop->core->running != t &&
+         lua_status(t->active) != LUA_YIELD;
+}
+
+
+static void setmessage (lua_State *L, Core *c, Task *t, int msg) {
+  if (msg == 0 || lua_isnoneornil(L, msg)) return;
+  msg = lua_absindex(L, msg);
+  ca_task_push(L, c, t);
+  lua_pushvalue(L, msg);
+  ca_future_setextra(L, -2, "cancelmessage");
+  lua_pop(L, 1);
+}
+
+
+/* Its wait is over: it will raise CancelledError. */
+static void interrupt (lua_State *L, Core *c, Task *t, int msg) {
+  setmessage(L, c, t, msg);
+  if (!killed(t)) ca_task_unlink(t);
+  t->interrupted = true;
+  ca_task_wake(t);
+}
+
+
+/* How many tasks can be on a chain of awaits before it must be a ring. */
+static uint32_t longest (const Task *t) {
+  return t->future.loop->ntasks + 1;
+}
+
+
+/* Cancel the future, not a task, that the parked task awaits. */
+static void cancelawaited (lua_State *L, Core *c, Task *t, Future *f,
+                           int msg) {
+  if (f->head.kind == KIND_COMBINE) {
+    if (ca_combine_canbecancelled(f)) {
+      ca_task_addwork(L, c, f);
+      return;
+    }
+    setmessage(L, c, t, msg);   /* its members are done: it is about to be */
+    t->mustcancel = true;
+    return;
+  }
+  luaL_checkstack(L, 6, "cannot cancel");
+  ca_task_pushawaited(L, t);    /* alive: its waiter has it on its stack */
+  ca_future_cancel(L, c, lua_gettop(L), msg);
+  lua_pop(L, 1);
+}
+
+
+/*
+** Deliver a cancellation to a parked task: the innermost of what it awaits
+** decides. A loop, not a recursion: chains are as long as people make them.
+** Where a chain branches (a gather) its members become work to be done.
+*/
+static void deliver (lua_State *L, Core *c, Task *t, int msg) {
+  Task *first = t;
+  for (uint32_t left = longest(t); ; left--) {
+    Future *f = t->awaited;
+    if (f == NULL || killed(t)) {
+      interrupt(L, c, t, msg);
+      return;
+    }
+    if (left == 0) {    /* they await each other in a ring */
+      interrupt(L, c, first, msg);
+      return;
+    }
+    if (f->head.kind != KIND_TASK) {
+      cancelawaited(L, c, t, f, msg);
+      return;
+    }
+    Task *inner = (Task *)f;
+    inner->ncancel++;
+    if (!ca_scope_permits(inner, NULL)) {
+      setmessage(L, c, inner, msg);
+      return;
+    }
+    if (inner->place != PARKED) {
+      setmessage(L, c, inner, msg);
+      inner->mustcancel = true;
+      return;
+    }
+    t = inner;
+  }
+}
+
+
+/* Cancel the task itself; what it waits for may be added to the work. */
+static void cancelone (lua_State *L, Core *c, Task *t, int msg,
+                       struct Scope *scope) {
+  t->ncancel++;
+  if (!ca_scope_permits(t, scope)) setmessage(L, c, t, msg);
+  else if (t->place == PARKED) deliver(L, c, t, msg);
+  else {
+    if (!t->interrupted) setmessage(L, c, t, msg);
+    t->mustcancel = true;
+  }
+}
+
+
+static bool cancellable (const Future *f) {
+  return f->head.state == PENDING && ca_future_loop(f) != NULL;
+}
+
+
+void ca_task_addwork (lua_State *L, Core *c, Future *f) {
+  if (c->nwork == c->worksize) {
+    size_t size = c->worksize == 0 ? 16 : c->worksize * 2;
+    Future **work = ca_realloc(c, c->work, c->worksize * sizeof(Future *),
+                               size * sizeof(Future *));
+    if (work == NULL) ca_nomem(L);
+    c->work = work;
+    c->worksize = size;
+  }
+  c->work[c->nwork++] = f;
+}
+
+
+/* Only tasks and combined futures are work: they are anchored. */
+void ca_task_dowork (lua_State *L, Core *c, size_t base, int msg) {
+  while (c->nwork > base) {
+    Future *f = c->work[--c->nwork];
+    if (!cancellable(f)) continue;
+    if (f->head.kind == KIND_TASK) cancelone(L, c, (Task *)f, msg, NULL);
+    else ca_combine_cancel(L, c, f, msg);
+  }
+}
+
+
+bool ca_task_cancel (lua_State *L, Core *c, Task *t, int msg,
+                     struct Scope *scope) {
+  if (!cancellable(&t->future) || t->place == ENDED) return false;
+  luaL_checkstack(L, 10, "cannot cancel");
+  if (msg != 0) msg = lua_absindex(L, msg);
+  size_t base = c->nwork;
+  cancelone(L, c, t, msg, scope);
+  ca_task_dowork(L, c, base, msg);
+  return true;
+}
+
+
+int ca_task_uncancel (Task *t) {
+  if (t->ncancel > 0 && --t->ncancel == 0) {
+    t->mustcancel = false;
+    t->deferred = false;
+  }
+  return t->ncancel;
+}
+
+
+int ca_task_raisecancelled (lua_State *L, Core *c, Task *t) {
+  bool raise = c != NULL;
+  if (c == NULL) c = ca_core(L);
+  luaL_checkstack(L, 8, "cannot raise CancelledError");
+  ca_task_push(L, c, t);
+  int idx = lua_gettop(L);
+  if (ca_future_getextra(L, idx, "cancelmessage") != LUA_TNIL) {
+    lua_pushnil(L);
+    ca_future_setextra(L, idx, "cancelmessage");
+  }
+  lua_remove(L, idx);
+  ca_error_new(L, c, ERR_CANCELLED);
+  return raise ? lua_error(L) : 1;
+}
+
+
+void ca_task_park (lua_State *L, Core *c, Task *t) {
+  t->place = PARKED;
+  if (t->mustcancel) {
+    t->mustcancel = false;
+    luaL_checkstack(L, 8, "cannot wait");
+    int top = lua_gettop(L);
+    ca_task_push(L, c, t);
+    ca_future_getextra(L, top + 1, "cancelmessage");
+    size_t base = c->nwork;
+    deliver(L, c, t, top + 2);
+    ca_task_dowork(L, c, base, top + 2);
+    lua_settop(L, top);
+  }
+}
+
+
+void ca_task_throw (lua_State *L, Core *c, Task *t) {
+  ca_task_push(L, c, t);
+  lua_insert(L, -2);
+  ca_future_setextra(L, -2, "throw");
+  lua_pop(L, 1);
+  if (!killed(t)) ca_task_unlink(t);
+  t->throwing = true;
+  ca_task_wake(t);
+}
+
+
+void ca_task_abandon (Task *t) {
+  if (t->future.head.state != PENDING) return;
+  if (t->place == PARKED && !killed(t)) ca_task_unlink(t);
+  if (t->timer.index != 0) ca_timer_unset(t->future.loop, &t->timer);
+  list_remove(&t->node.link);
+  t->co = t->active = NULL;
+  t->place = ENDED;
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Creation
+** ======================================================== */
+
+/* Push a coroutine for a task: a used one, or a new one. */
+static lua_State *newcoroutine (lua_State *L, Core *c) {
+  if (c->npool > 0) {
+    lua_getiuservalue(L, CORE, UV_POOL);
+    lua_rawgeti(L, -1, c->npool);
+    lua_pushboolean(L, false);
+    lua_rawseti(L, -3, c->npool--);
+    lua_remove(L, -2);
+    return lua_tothread(L, -1);
+  }
+  return lua_newthread(L);
+}
+
+
+/* A hook is set where the task is made (a debugger, coverage): debug.sethook
+   is for each coroutine, so hand it on, in the way such tools see. */
+static void inherithook (lua_State *L, int co) {
+  lua_getglobal(L, "debug");
+  if (!lua_istable(L, -1)) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_getfield(L, -1, "sethook");
+  lua_pushvalue(L, co);
+  lua_getfield(L, -3, "gethook");
+  if (!lua_isfunction(L, -1) || !lua_isfunction(L, -3)) {
+    lua_pop(L, 4);
+    return;
+  }
+  int before = lua_gettop(L);
+  lua_call(L, 0, LUA_MULTRET);          /* hook, mask, count */
+  int n = lua_gettop(L) - before + 1;
+  if (n > 0 && lua_isfunction(L, before)) lua_call(L, n + 1, 0);
+  lua_settop(L, before - 4);
+}
+
+
+Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context) {
+  int fn = lua_gettop(L) - nargs;
+  if (context != 0) context = lua_absindex(L, context);
+  if (!l->open) luaL_error(L, "Event loop is closed");
+  luaL_checkstack(L, 10, "cannot make a task");
+  Task *t = (Task *)ca_future_new(L, c, l, KIND_TASK, sizeof(Task));
+  int task = lua_gettop(L);
+  list_init(&t->node.link);
+  t->id = (uint32_t)++c->ntasks;
+  t->place = ENDED;             /* until all is in place */
+  t->job.run = step;
+  t->timer.fire = timerfired;
+  lua_State *co = newcoroutine(L, c);
+  if (lua_gethook(L) != NULL) inherithook(L, task + 1);
+  if (!lua_checkstack(co, nargs + 10))
+    luaL_error(L, "too many arguments for a task (%d)", nargs);
+  lua_setiuservalue(L, task, FUV_VALUE);
+  if (context != 0) lua_pushvalue(L, context);
+  else if (c->contexts) ca_context_push(L, c);
+  if (lua_gettop(L) > task) lua_setiuservalue(L, task, FUV_CONTEXT);
+  lua_pushvalue(L, fn);
+  lua_setiuservalue(L, task, FUV_FUNCTION);
+  if (c->debug) {
+    luaL_traceback(L, L, NULL, 1);
+    ca_future_setextra(L, task, "source");
+  }
+  t->future.slot = ca_anchor(L, c, l);
+  lua_getiuservalue(L, CORE, UV_TASKMAIN);
+  lua_pushvalue(L, task);
+  lua_xmove(L, co, 2);
+  lua_insert(L, fn);            /* the task goes below the function */
+  lua_xmove(L, co, nargs + 1);
+  t->future.head.n = (uint32_t)nargs + 2;
+  t->co = t->active = co;
+  t->place = READY;
+  l->ntasks++;
+  return t;
+}
+
+
+/* Is a task started eagerly now? It must not be nested too deep. */
+static bool startseagerly (Core *c, Loop *l) {
+  return c->loop == l && c->ndeep < EAGERDEPTH;
+}
+
+
+/*
+** Make the thing at 'fn' (the top value, or a function with its arguments
+** up to the top) a task of 'l', pushed in its place. 'options' is the index
+** of a table or 0.
+*/
+static void createtask (lua_State *L, Core *c, Loop *l, int fn,
+                        int options) {
+  bool eager = false;
+  int context = 0;
+  if (options != 0) {
+    luaL_checkstack(L, 6, "cannot make a task");
+    lua_getfield(L, options, "context");
+    lua_insert(L, fn++);
+    if (!lua_isnil(L, fn - 1)) context = fn - 1;
+    lua_getfield(L, options, "eager_start");
+    eager = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
+  int nargs = ca_coro_target(L, c, fn);
+  Task *t = ca_task_new(L, c, l, nargs, context);
+  if (options != 0) {
+    lua_remove(L, fn - 1);
+    if (lua_getfield(L, options, "name") != LUA_TNIL) {
+      luaL_tolstring(L, -1, NULL);
+      lua_remove(L, -2);
+      ca_future_setextra(L, -2, "name");
+    }
+    else lua_pop(L, 1);
+  }
+  if (eager && startseagerly(c, l)) ca_task_runeagerly(L, c, t);
+  else ca_loop_post(l, &t->job);
+}
+
+
+/* The open loop at 'idx', or the one to use when it is nil. */
+static Loop *optloop (lua_State *L, Core *c, int idx) {
+  return lua_isnoneornil(L, idx) ? ca_loop_get(L, c)
+                                 : ca_loop_check(L, c, idx);
+}
+
+
+/* create_task(loop or nil, options or nil, target, ...): a new task. */
+static int task_create_task (lua_State *L) {
+  Core *c = ca_core(L);
+  Loop *l = optloop(L, c, 1);
+  luaL_checkany(L, 3);
+  createtask(L, c, l, 3, lua_istable(L, 2) ? 2 : 0);
+  return 1;
+}
+
+
+/* create_task_fast(fn, ...): in the running loop, without options. */
+static int task_create_task_fast (lua_State *L) {
+  Core *c = ca_core(L);
+  luaL_checkany(L, 1);
+  createtask(L, c, ca_loop_running(L, c), 1, 0);
+  return 1;
+}
+
+
+Future *ca_future_ensure (lua_State *L, Core *c, Loop *l, int idx) {
+  Future *f = ca_future_test(L, c, idx);
+  if (f != NULL) return f;
+  lua_pushvalue(L, idx);
+  createtask(L, c, l, lua_gettop(L), 0);
+  lua_replace(L, idx);
+  return (Future *)lua_touserdata(L, idx);
+}
+
+
+/* ensure_future(loop or nil, x): a future as it is; a task for the rest. */
+static int task_ensure_future (lua_State *L) {
+  Core *c = ca_core(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  Future *f = ca_future_test(L, c, 2);
+  if (f == NULL) ca_future_ensure(L, c, optloop(L, c, 1), 2);
+  else if (!lua_isnoneornil(L, 1) && ca_loop_check(L, c, 1) != f->loop)
+    return luaL_error(L, "The future belongs to a different loop than the "
+                         "one given");
+  return 1;
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Methods
+** ======================================================== */
+
+static Task *checktask (lua_State *L) {
+  return (Task *)ca_check(L, ca_core(L), 1, KIND_TASK);
+}
+
+
+void ca_task_pushname (lua_State *L, Task *t, int idx) {
+  if (ca_future_getextra(L, idx, "name") != LUA_TSTRING) {
+    lua_pop(L, 1);
+    lua_pushfstring(L, "Task-%d", (int)t->id);
+  }
+}
+
+
+static int task_get_name (lua_State *L) {
+  Task *t = checktask(L);
+  ca_task_pushname(L, t, 1);
+  return 1;
+}
+
+
+/* task:set_name(name): returns the task. */
+static int task_set_name (lua_State *L) {
+  checktask(L);
+  luaL_checkany(L, 2);
+  luaL_tolstring(L, 2, NULL);
+  ca_future_setextra(L, 1, "name");
+  lua_settop(L, 1);
+  return 1;
+}
+
+
+static int task_cancelling (lua_State *L) {
+  lua_pushinteger(L, checktask(L)->ncancel);
+  return 1;
+}
+
+
+/* task:uncancel(): take back one request; how many are left. */
+static int task_uncancel (lua_State *L) {
+  lua_pushinteger(L, ca_task_uncancel(checktask(L)));
+  return 1;
+}
+
+
+/* task:get_coro(): its coroutine, nil when it has ended. */
+static int task_get_coro (lua_State *L) {
+  Task *t = checktask(L);
+  if (t->co == NULL) return 0;
+  t->exposed = true;
+  lua_getiuservalue(L, 1, FUV_VALUE);
+  return 1;
+}
+
+
+static int task_get_context (lua_State *L) {
+  checktask(L);
+  lua_getiuservalue(L, 1, FUV_CONTEXT);
+  return 1;
+}
+
+
+/* set_task_context(task, context): give it another context value. */
+static int task_set_task_context (lua_State *L) {
+  checktask(L);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, FUV_CONTEXT);
+  return 0;
+}
+
+
+/* task:get_stack(): a list of its frames, the innermost last. */
+static int task_get_stack (lua_State *L) {
+  Task *t = checktask(L);
+  lua_Debug ar;
+  lua_newtable(L);
+  if (t->co == NULL) return 1;
+  lua_State *co = t->active;
+  int depth = 0;
+  while (lua_getstack(co, depth, &ar)) depth++;
+  lua_Integer n = 0;
+  for (int level = depth - 1; level >= 0; level--) {
+    lua_getstack(co, level, &ar);
+    lua_getinfo(co, "nSl", &ar);
+    if (*ar.what == 'C') continue;
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, ar.name ? ar.name : "?");
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, ar.short_src);
+    lua_setfield(L, -2, "short_src");
+    lua_pushinteger(L, ar.currentline);
+    lua_setfield(L, -2, "currentline");
+    lua_pushinteger(L, ar.linedefined);
+    lua_setfield(L, -2, "linedefined");
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+
+/* stack_traceback(task): its frames as a text. */
+static int task_stack_traceback (lua_State *L) {
+  Task *t = checktask(L);
+  lua_settop(L, 1);
+  if (t->co == NULL) ca_future_getextra(L, 1, "traceback");
+  else luaL_traceback(L, t->active, NULL, 0);
+  return 1;
+}
+
+
+/* The line where the outermost function of the task is, or -1. */
+static int currentline (Task *t) {
+  lua_Debug ar;
+  int depth = 0;
+  if (t->co == NULL || !t->started) return -1;
+  while (lua_getstack(t->co, depth, &ar)) depth++;
+  if (depth < 2 || !lua_getstack(t->co, depth - 2, &ar)) return -1;
+  lua_getinfo(t->co, "l", &ar);
+  return ar.currentline;
+}
+
+
+/* Push "coro=<name() running at place>" for the task at 'idx'. */
+static void pushcoro (lua_State *L, Task *t, int idx) {
+  char place[160];
+  if (lua_getiuservalue(L, idx, FUV_FUNCTION) != LUA_TFUNCTION) {
+    lua_pushliteral(L, "coro=<?>");
+    return;
+  }
+  ca_function_place(L, -1, place, sizeof(place));
+  const char *name = lua_tostring(L, -1);
+  if (t->co == NULL)
+    lua_pushfstring(L, "coro=<%s() done, defined at %s>", name, place);
+  else {
+    int line = currentline(t);
+    char *colon = strrchr(place, ':');
+    if (line > 0 && colon != NULL)
+      snprintf(colon, sizeof(place) - (size_t)(colon - place), ":%d", line);
+    lua_pushfstring(L, "coro=<%s() running at %s>", name, place);
+  }
+  lua_remove(L, -2);
+  lua_remove(L, -2);
+}
+
+
+void ca_task_pushawaited (lua_State *L, Task *t) {
+  lua_Debug ar;
+  lua_State *co = t->active;
+  if (t->place != PARKED || co == NULL || !lua_checkstack(co, 1) ||
+      !lua_getstack(co, 0, &ar) || lua_getlocal(co, &ar, 1) == NULL) {
+    lua_pushnil(L);
+    return;
+  }
+  if (co != L) lua_xmove(co, L, 1);
+}
+
+
+static void pushstate (lua_State *L, Task *t) {
+  static const char *const names[] = {"pending", "finished", "finished",
+                                      "cancelled"};
+  bool cancelling = t->future.head.state == PENDING && t->ncancel > 0 &&
+                    (t->mustcancel || t->interrupted);
+  lua_pushstring(L, cancelling ? "cancelling" : names[t->future.head.state]);
+}
+
+
+/* Push the text for the task at 'idx', without what it waits for. */
+static void pushshort (lua_State *L, Task *t, int idx) {
+  pushstate(L, t);
+  ca_task_pushname(L, t, idx);
+  pushcoro(L, t, idx);
+  lua_pushfstring(L, "<Task %s name='%s' %s", lua_tostring(L, -3),
+                  lua_tostring(L, -2), lua_tostring(L, -1));
+  lua_replace(L, -4);
+  lua_pop(L, 2);
+}
+
+
+/* Push " wait_for=..." for the parked task, or "". */
+static void pushwaitfor (lua_State *L, Core *c, Task *t) {
+  ca_task_pushawaited(L, t);
+  int what = lua_gettop(L);
+  Object *o = ca_object(L, c, what);
+  if (o == NULL) lua_pushliteral(L, "");
+  else if (o->kind == KIND_TASK) {
+    pushshort(L, (Task *)o, what);
+    lua_pushfstring(L, " wait_for=%s>", lua_tostring(L, -1));
+  }
+  else lua_pushfstring(L, " wait_for=%s", luaL_tolstring(L, what, NULL));
+  lua_replace(L, what);
+  lua_settop(L, what);
+}
+
+
+static int task_tostring (lua_State *L) {
+  Core *c = ca_core(L);
+  Task *t = checktask(L);
+  lua_settop(L, 1);
+  pushshort(L, t, 1);
+  pushwaitfor(L, c, t);
+  ca_future_addresult(L, 1);
+  lua_pushfstring(L, "%s%s%s>", lua_tostring(L, 2), lua_tostring(L, 3),
+                  lua_tostring(L, -1));
+  return 1;
+}
+
+
+/* waiting(task): what it waits for: a future, a task, an operation, nil. */
+static int task_waiting (lua_State *L) {
+  Task *t = checktask(L);
+  lua_settop(L, 1);
+  ca_task_pushawaited(L, t);
+  return 1;
+}
+
+
+/* throw(task, err): raise err where the parked task waits. */
+static int task_throw (lua_State *L) {
+  Core *c = ca_core(L);
+  Task *t = checktask(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  if (t->place != PARKED)
+    return luaL_error(L, "cannot throw into a task that is not waiting");
+  ca_task_throw(L, c, t);
+  return 0;
+}
+
+
+/* current_task([loop]): the running task, or nil. */
+static int task_current_task (lua_State *L) {
+  Core *c = ca_core(L);
+  Loop *l = lua_isnoneornil(L, 1) ? c->loop : ca_loop_check(L, c, 1);
+  if (c->running == NULL || l != c->running->future.loop) lua_pushnil(L);
+  else ca_task_push(L, c, c->running);
+  return 1;
+}
+
+
+typedef struct Found {
+  uint32_t id;
+  uint32_t slot;
+} Found;
+
+
+static int byid (const void *a, const void *b) {
+  uint32_t x = ((const Found *)a)->id, y = ((const Found *)b)->id;
+  return x < y ? -1 : x > y;
+}
+
+
+/* all_tasks([loop]): the tasks that have not ended, in order of creation. */
+static int task_all_tasks (lua_State *L) {
+  Core *c = ca_core(L);
+  Loop *l = lua_isnoneornil(L, 1) ? ca_loop_running(L, c)
+                                  : ca_loop_check(L, c, 1);
+  lua_settop(L, 0);
+  uint32_t n = 0;
+  Found *found = lua_newuserdatauv(L, (l->ntasks + 1) * sizeof(Found), 0);
+  for (uint32_t slot = 1; slot <= l->nanchors && n < l->ntasks; slot++) {
+    ca_anchor_push(L, c, l, slot);
+    Task *t = (Task *)ca_test(L, c, -1, KIND_TASK);
+    if (t != NULL && t->future.head.state == PENDING) {
+      found[n].id = t->id;
+      found[n++].slot = slot;
+    }
+    lua_settop(L, 1);
+  }
+  qsort(found, n, sizeof(Found), byid);
+  lua_createtable(L, (int)n, 0);
+  for (uint32_t i = 0; i < n; i++) {
+    ca_anchor_push(L, c, l, found[i].slot);
+    lua_rawseti(L, 2, i + 1);
+  }
+  return 1;
+}
+
+
+/* istask(x): is it a task? */
+static int task_istask (lua_State *L) {
+  lua_pushboolean(L, ca_test(L, ca_core(L), 1, KIND_TASK) != NULL);
+  return 1;
+}
+
+
+/* task_id(task): the number in its default name, which orders tasks. */
+static int task_task_id (lua_State *L) {
+  lua_pushinteger(L, checktask(L)->id);
+  return 1;
+}
+
+
+static int task_nosettle (lua_State *L) {
+  checktask(L);
+  return luaL_error(L, "Task does not support set_result and set_exception: "
+                       "its function decides how it ends");
+}
+
+
+static const luaL_Reg methods[] = {
+  {"cancelling", task_cancelling},
+  {"get_context", task_get_context},
+  {"get_coro", task_get_coro},
+  {"get_name", task_get_name},
+  {"get_stack", task_get_stack},
+  {"set_exception", task_nosettle},
+  {"set_name", task_set_name},
+  {"set_result", task_nosettle},
+  {"uncancel", task_uncancel},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg meta[] = {
+  {"__tostring", task_tostring},
+  {NULL, NULL}
+};
+
+
+static const luaL_Reg functions[] = {
+  {"all_tasks", task_all_tasks},
+  {"create_task", task_create_task},
+  {"create_task_fast", task_create_task_fast},
+  {"current_task", task_current_task},
+  {"ensure_future", task_ensure_future},
+  {"istask", task_istask},
+  {"set_task_context", task_set_task_context},
+  {"stack_traceback", task_stack_traceback},
+  {"task_id", task_task_id},
+  {"throw", task_throw},
+  {"waiting", task_waiting},
+  {NULL, NULL}
+};
+
+
+/* An anchored object whose loop is closed. */
+static void abandon (lua_State *L, Object *o) {
+  if (o->kind == KIND_HANDLE) {
+    ((Handle *)(void *)o)->slot = 0;
+    ((Handle *)(void *)o)->timer.index = 0;
+  }
+  if (o->kind == KIND_COMBINE) ca_combine_abandon((Future *)(void *)o);
+  if (ca_isfuture(o)) ((Future *)(void *)o)->slot = 0;
+  if (o->kind != KIND_TASK || o->state != PENDING) return;
+  Task *t = (Task *)(void *)o;
+  if (t->place == ENDED) return;
+  Core *c = ca_core(L);
+  ca_task_abandon(t);
+  luaL_checkstack(L, 8, "cannot close the loop");
+  lua_createtable(L, 0, 2);
+  lua_pushliteral(L, "Task was destroyed but it is pending!");
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "task");
+  ca_loop_report(L, c, t->future.loop);
+}
+
+
+void ca_task_open (lua_State *L) {
+  Core *c = ca_core(L);
+  c->abandon = abandon;
+  ca_type_new(L, KIND_TASK, "casync.Task", NULL, meta);
+  lua_getfield(L, -1, "__index");
+  ca_future_methods(L);
+  ca_setfuncs(L, methods);
+  lua_setfield(L, -3, "TaskMethods");
+  lua_pop(L, 1);
+  lua_pushvalue(L, CORE);
+  lua_pushcclosure(L, task_handler, 1);
+  lua_setiuservalue(L, CORE, UV_HANDLER);
+  lua_pushvalue(L, CORE);
+  lua_pushcclosure(L, taskmain, 1);
+  lua_setiuservalue(L, CORE, UV_TASKMAIN);
+  ca_setfuncs(L, functions);
+}
+
+
+bool ca_task_owns (lua_State *L, lua_State *co) {
+  lua_Debug ar;
+  int depth = 0;
+  while (lua_getstack(co, depth, &ar)) depth++;
+  if (depth == 0 || !lua_checkstack(co, 2)) return false;
+  lua_getstack(co, depth - 1, &ar);
+  lua_getinfo(co, "f", &ar);
+  bool owned = lua_tocfunction(co, -1) == taskmain;
+  lua_pop(co, 1);
+  (void)L;
+  return owned;
+}
