@@ -192,6 +192,7 @@ static int awaitk (lua_State *L, int status, lua_KContext ctx) {
   int n = ((Op *)o)->type->finish(L, c, (Op *)o);
   if (n != CA_AGAIN) return n;
   t->op = (Op *)o;
+  t->parkedin = L;
   ca_task_park(L, c, t);
   return lua_yieldk(L, 0, 0, awaitk);
 }

@@ -56,11 +56,9 @@ int ca_nomem (lua_State *L) {
 
 void ca_type_new (lua_State *L, Kind kind, const char *name,
                   const luaL_Reg *methods, const luaL_Reg *meta) {
-  Core *c = ca_core(L);
   lua_newtable(L);
-  c->types[kind] = lua_topointer(L, -1);
   lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &c->types[kind]);
+  lua_setiuservalue(L, CORE, UV_TYPES + (int)kind);
   lua_pushstring(L, name);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__name");
@@ -76,8 +74,9 @@ void *ca_object_new (lua_State *L, Core *c, Kind kind, size_t size,
                      int nuv) {
   Object *o = (Object *)lua_newuserdatauv(L, size, nuv);
   memset(o, 0, size);
+  o->core = c;
   o->kind = (uint8_t)kind;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &c->types[kind]);
+  lua_getiuservalue(L, CORE, UV_TYPES + (int)kind);
   lua_setmetatable(L, -2);
   return o;
 }
@@ -85,13 +84,8 @@ void *ca_object_new (lua_State *L, Core *c, Kind kind, size_t size,
 
 Object *ca_object (lua_State *L, Core *c, int idx) {
   Object *o = (Object *)lua_touserdata(L, idx);
-  if (o == NULL || !lua_getmetatable(L, idx)) return NULL;
-  const void *mt = lua_topointer(L, -1);
-  lua_pop(L, 1);
-  if (lua_rawlen(L, idx) < sizeof(Object)) return NULL;
-  if (o->kind == KIND_NONE || o->kind >= KIND_COUNT) return NULL;
-  if (mt == c->types[o->kind]) return o;
-  return (o->kind == KIND_CORO && mt == c->guarded) ? o : NULL;
+  if (o == NULL || lua_rawlen(L, idx) < sizeof(Object)) return NULL;
+  return (o->core == c && o->kind != KIND_NONE) ? o : NULL;
 }
 
 

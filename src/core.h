@@ -5,9 +5,9 @@
 ** upvalue 1 of every C function of casync (so 'ca_core' costs one load).
 ** Its user values hold the Lua values that C needs at hand.
 **
-** Every userdata of casync begins with an Object that tells its kind, and
-** 'ca_test' looks at both metatable and kind: a wrong metatable set through
-** the debug library gives an error, never a crash.
+** Every userdata of casync begins with an Object that holds the address of
+** the Core, by which it is known, and its kind. Metatables are not looked at:
+** a wrong one set through the debug library gives an error, never a crash.
 */
 
 #ifndef CA_CORE_H
@@ -44,6 +44,7 @@ typedef enum Kind {
 } Kind;
 
 typedef struct Object {
+  const void *core;             /* the Core: tells casync's from foreign ones */
   uint8_t kind;
   uint8_t state;                /* its meaning is the kind's */
   uint16_t flags;               /* likewise */
@@ -89,7 +90,8 @@ enum {
   UV_GETLOOP,                   /* Lua: the loop to use when none runs */
   UV_FAILURE,                   /* metatable of Failure objects */
   UV_INTERRUPT,                 /* the task that the first SIGINT cancels */
-  UV_COUNT = UV_INTERRUPT
+  UV_TYPES,                     /* metatables, from UV_TYPES + 1 on, by kind */
+  UV_COUNT = UV_TYPES + KIND_COUNT
 };
 
 /* How many finished coroutines are kept for new tasks. */
@@ -107,9 +109,7 @@ typedef struct Core {
   struct Loop *loop;            /* the running loop, or NULL */
   struct Task *running;         /* the running task, or NULL */
   struct Handle *handle;        /* the running callback, or NULL */
-  const void *types[KIND_COUNT];        /* the metatables, by address */
   const void *errors[ERR_COUNT];        /* the classes, by address */
-  const void *guarded;          /* metatable of guarded coroutine objects */
   void *lastcoro;               /* the object in UV_LASTCORO, if unstarted */
   struct Loop *loops;           /* all loops, closed ones to be used again */
   uint64_t ntasks;              /* for names: Task-1, Task-2 ... */
@@ -121,6 +121,7 @@ typedef struct Core {
   void (*abandon) (lua_State *L, Object *o);    /* an anchored object whose
                                    loop closes; on top of the stack */
   bool debug;                   /* debug mode of the running loop */
+  bool factories;               /* some loop has a task factory */
   bool contexts;                /* some context variable has been set */
   bool dying;                   /* the Lua state is being closed */
 } Core;

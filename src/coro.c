@@ -289,7 +289,6 @@ static const luaL_Reg functions[] = {
 
 
 void ca_coro_open (lua_State *L) {
-  Core *c = ca_core(L);
   ca_type_new(L, KIND_CORO, "casync.Coroutine", NULL, meta);
   lua_newtable(L);      /* the guarded metatable: the same and __gc */
   lua_pushnil(L);
@@ -301,7 +300,6 @@ void ca_coro_open (lua_State *L) {
   lua_pushvalue(L, CORE);
   lua_pushcclosure(L, coro_gc, 1);
   lua_setfield(L, -2, "__gc");
-  c->guarded = lua_topointer(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &guardedkey);
   lua_getfield(L, -1, "__index");
   lua_setfield(L, -3, "CoroutineMethods");

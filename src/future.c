@@ -106,7 +106,7 @@ static int guard_gc (lua_State *L) {
   lua_getiuservalue(L, idx, FUV_VALUE);
   lua_setfield(L, -2, "exception");
   lua_pushvalue(L, idx);
-  lua_setfield(L, -2, f->head.kind == KIND_TASK ? "task" : "future");
+  lua_setfield(L, -2, "future");
   ca_future_getextra(L, idx, "traceback");
   lua_setfield(L, -2, "traceback");
   ca_loop_report(L, c, l);

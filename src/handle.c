@@ -283,6 +283,13 @@ static int handle_set_context (lua_State *L) {
 }
 
 
+/* use_contexts(): some context has got a value, so tasks inherit theirs. */
+static int handle_use_contexts (lua_State *L) {
+  ca_core(L)->contexts = true;
+  return 0;
+}
+
+
 static const luaL_Reg methods[] = {
   {"cancel", handle_cancel},
   {"cancelled", handle_cancelled},
@@ -309,6 +316,7 @@ static const luaL_Reg loopmethods[] = {
 static const luaL_Reg functions[] = {
   {"context", handle_context},
   {"set_context", handle_set_context},
+  {"use_contexts", handle_use_contexts},
   {NULL, NULL}
 };
 

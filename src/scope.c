@@ -35,6 +35,7 @@ struct Scope {
   bool shield;
   bool expired;
   bool queued;                  /* its job is in the ready queue */
+  bool due;                     /* and will expire the scope */
   bool left;
   bool deferred;                /* expired, but a shield is in between */
   char place[80];
@@ -96,7 +97,7 @@ static void expire (lua_State *L, Loop *l, Job *job) {
   Scope *s = container_of(job, Scope, job);
   s->queued = false;
   if (s->left) freescope(s);
-  else {
+  else if (s->due) {
     s->expired = true;
     ca_task_cancel(L, l->core, s->task, 0, s);
   }
@@ -105,8 +106,9 @@ static void expire (lua_State *L, Loop *l, Job *job) {
 
 static void firescope (Timer *timer) {
   Scope *s = container_of(timer, Scope, timer);
+  s->due = true;
+  if (!s->queued) ca_loop_post(s->loop, &s->job);
   s->queued = true;
-  ca_loop_post(s->loop, &s->job);
 }
 
 
@@ -114,11 +116,10 @@ static void firescope (Timer *timer) {
 static void arm (lua_State *L, Box *box) {
   Scope *s = box->scope;
   ca_timer_unset(s->loop, &s->timer);
+  s->due = false;
   if (!box->timed) return;
   int64_t deadline = ca_loop_when(box->when);
-  if (deadline <= ca_loop_now(s->loop)) {
-    if (!s->queued) firescope(&s->timer);
-  }
+  if (deadline <= ca_loop_now(s->loop)) firescope(&s->timer);
   else if (!ca_timer_set(s->loop, &s->timer, deadline)) ca_nomem(L);
 }
 

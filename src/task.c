@@ -286,6 +286,11 @@ static void resume (lua_State *L, Loop *l, Task *t) {
       t->mustcancel = false;
       t->outcome = CANCELLED;
       t->place = RUNNING;
+      ca_task_push(L, c, t);
+      if (ca_future_getextra(L, -1, "cancelmessage") != LUA_TNIL)
+        ca_future_setextra(L, -2, "message");
+      else lua_pop(L, 1);
+      lua_pop(L, 1);
       lua_settop(t->co, 0);
       lua_pushnil(t->co);
       finish(L, l, t, LUA_OK);
@@ -646,6 +651,15 @@ static bool startseagerly (Core *c, Loop *l) {
 }
 
 
+/* Is the context at 'idx' more than an empty Context? */
+static bool holdsvalues (lua_State *L, int idx) {
+  if (!lua_istable(L, idx) || !lua_getmetatable(L, idx)) return true;
+  bool holds = lua_rawgeti(L, idx, 1) != LUA_TNIL;
+  lua_pop(L, 2);
+  return holds;
+}
+
+
 /*
 ** Make the thing at 'fn' (the top value, or a function with its arguments
 ** up to the top) a task of 'l', pushed in its place. 'options' is the index
@@ -659,7 +673,10 @@ static void createtask (lua_State *L, Core *c, Loop *l, int fn,
     luaL_checkstack(L, 6, "cannot make a task");
     lua_getfield(L, options, "context");
     lua_insert(L, fn++);
-    if (!lua_isnil(L, fn - 1)) context = fn - 1;
+    if (!lua_isnil(L, fn - 1)) {
+      context = fn - 1;
+      c->contexts = c->contexts || holdsvalues(L, context);
+    }
     lua_getfield(L, options, "eager_start");
     eager = lua_toboolean(L, -1);
     lua_pop(L, 1);
@@ -697,12 +714,45 @@ static int task_create_task (lua_State *L) {
 }
 
 
-/* create_task_fast(fn, ...): in the running loop, without options. */
-static int task_create_task_fast (lua_State *L) {
+/* Is it a call of create_task without options, in a running loop whose
+   tasks no factory makes? */
+static bool isplain (lua_State *L, Core *c) {
+  if (c->loop == NULL || c->factories) return false;
+  if (lua_type(L, 1) == LUA_TFUNCTION) return true;
+  if (lua_gettop(L) != 1) return false;
+  Object *o = ca_object(L, c, 1);
+  return o != NULL && (o->kind == KIND_CORO || o->kind == KIND_OP);
+}
+
+
+static int newtask (lua_State *L) {
   Core *c = ca_core(L);
-  luaL_checkany(L, 1);
-  createtask(L, c, ca_loop_running(L, c), 1, 0);
+  if (isplain(L, c)) {
+    createtask(L, c, c->loop, 1, 0);
+    return 1;
+  }
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+
+/* create_task_or(fn): the function 'create_task', which does the common
+   case itself and leaves every other to 'fn'. */
+static int task_create_task_or (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_pushvalue(L, CORE);
+  lua_pushvalue(L, 1);
+  lua_pushcclosure(L, newtask, 2);
   return 1;
+}
+
+
+/* set_factories(flag): some loop has a task factory, or none has. */
+static int task_set_factories (lua_State *L) {
+  ca_core(L)->factories = lua_toboolean(L, 1);
+  return 0;
 }
 
 
@@ -800,6 +850,7 @@ static int task_get_context (lua_State *L) {
 /* set_task_context(task, context): give it another context value. */
 static int task_set_task_context (lua_State *L) {
   checktask(L);
+  ca_core(L)->contexts = true;
   lua_settop(L, 2);
   lua_setiuservalue(L, 1, FUV_CONTEXT);
   return 0;
@@ -997,7 +1048,8 @@ static int task_all_tasks (lua_State *L) {
   for (uint32_t slot = 1; slot <= l->nanchors && n < l->ntasks; slot++) {
     ca_anchor_push(L, c, l, slot);
     Task *t = (Task *)ca_test(L, c, -1, KIND_TASK);
-    if (t != NULL && t->future.head.state == PENDING) {
+    if (t != NULL && t->future.head.state == PENDING &&
+        t->future.slot == slot) {   /* others may have anchored it as well */
       found[n].id = t->id;
       found[n++].slot = slot;
     }
@@ -1057,10 +1109,11 @@ static const luaL_Reg meta[] = {
 static const luaL_Reg functions[] = {
   {"all_tasks", task_all_tasks},
   {"create_task", task_create_task},
-  {"create_task_fast", task_create_task_fast},
+  {"create_task_or", task_create_task_or},
   {"current_task", task_current_task},
   {"ensure_future", task_ensure_future},
   {"istask", task_istask},
+  {"set_factories", task_set_factories},
   {"set_task_context", task_set_task_context},
   {"stack_traceback", task_stack_traceback},
   {"task_id", task_task_id},
