@@ -1,0 +1,98 @@
+--- Coroutine objects, and Lua's coroutines with `await` inside.
+
+local core = require "casync.core"
+
+local coroutines = {}
+
+coroutines.async = core.async
+coroutines.await = core.await
+coroutines.iscoroutine = core.iscoroutine
+coroutines.iscoroutinefunction = core.iscoroutinefunction
+
+--- Call a function, or await what an async function gives, or await an
+-- awaitable: what is meant wherever both are taken. Only in a task.
+function coroutines.invoke(target, ...)
+  if type(target) ~= "function" then return core.await(target) end
+  if core.iscoroutinefunction(target) then return core.await(target(...)) end
+  return target(...)
+end
+
+--- Raise an error at `level` unless `target` is a function or an awaitable.
+-- Only a function can be given arguments.
+function coroutines.checktarget(target, who, nargs, level)
+  level = (level or 2) + 1
+  if type(target) == "function" then return end
+  if not core.isawaitable(target) then
+    error(("bad argument to '%s' (function or awaitable expected, got %s)")
+      :format(who, type(target)), level)
+  end
+  if nargs > 0 then
+    error(("bad argument to '%s' (only a function can be given arguments)")
+      :format(who), level)
+  end
+end
+
+--- Lua's `coroutine` library, with `resume` and `wrap` that let an await
+-- inside pass to the loop.
+coroutines.coroutine = {
+  close = coroutine.close,
+  create = coroutine.create,
+  isyieldable = coroutine.isyieldable,
+  resume = core.coroutine_resume,
+  running = coroutine.running,
+  status = coroutine.status,
+  wrap = core.coroutine_wrap,
+  yield = coroutine.yield,
+}
+
+local named = setmetatable({}, {__mode = "k"})  -- function -> name or false
+
+--- The name by which the source code defines a function.
+local function sourcename(info)
+  local path = info.source:match "^@(.+)"
+  local file = path and io.open(path)
+  if not file then return nil end
+  local n = 0
+  local text
+  for line in file:lines() do
+    n = n + 1
+    if n == info.linedefined then
+      text = line
+      break
+    end
+  end
+  file:close()
+  if not text then return nil end
+  return text:match "function%s+([%w_.:]+)%s*%("
+    or text:match "([%w_.]+)%s*=%s*[%w_.]*%s*%(?%s*function%s*%("
+end
+
+local function loadedname(fn)
+  for module, content in pairs(package.loaded) do
+    if type(module) == "string" and type(content) == "table" then
+      for name, value in pairs(content) do
+        if rawequal(value, fn) and type(name) == "string" then
+          return module == "_G" and name or module .. "." .. name
+        end
+      end
+    end
+  end
+end
+
+-- Functions have no names in Lua; tasks and reports show the one that is
+-- found where the function is defined, or in the modules for a C function.
+core.set_namer(function(fn)
+  local name = named[fn]
+  if name == nil then
+    local info = debug.getinfo(fn, "S")
+    if info.what == "Lua" then
+      name = sourcename(info)
+    elseif info.what == "C" then
+      name = loadedname(fn)
+    end
+    named[fn] = name or false
+  end
+  return name or nil
+end)
+
+return coroutines
