@@ -1,0 +1,21 @@
+-- Sleep sort: fifty numbers, each sleeping as long as it is large.
+local casync = require "casync"
+local async, await = casync.async, casync.await
+
+casync.run(function()
+  local numbers, sleepers, result = {}, {}, {}
+
+  local sleeper = async(function(n)
+    await(casync.sleep(0.01 + n * 0.002))
+    result[#result + 1] = n
+  end)
+  for i = 1, 50 do
+    numbers[i] = i * 37 % 53
+    sleepers[i] = sleeper(numbers[i])
+  end
+  await(casync.gather(sleepers))
+  local text = table.concat(result, " ")
+  print(text)
+  table.sort(numbers)
+  print("sorted " .. tostring(text == table.concat(numbers, " ")))
+end)
