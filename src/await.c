@@ -177,9 +177,9 @@ static int awaitk (lua_State *L, int status, lua_KContext ctx) {
   Task *t = c->running;
   (void)status;
   (void)ctx;
-  if (t == NULL || t->parkedin != L || t->place != RUNNING)
+  if (t == NULL || !t->inawait || t->active != L || t->place != RUNNING)
     return foreign(L, awaitk);
-  t->parkedin = NULL;
+  t->inawait = false;
   lua_settop(L, 1);
   Object *o = (Object *)lua_touserdata(L, 1);
   if (t->throwing) return raisethrown(L, c, t);
@@ -192,14 +192,15 @@ static int awaitk (lua_State *L, int status, lua_KContext ctx) {
   int n = ((Op *)o)->type->finish(L, c, (Op *)o);
   if (n != CA_AGAIN) return n;
   t->op = (Op *)o;
-  t->parkedin = L;
+  t->waits = WAITS_OP;
+  t->inawait = true;
   ca_task_park(L, c, t);
   return lua_yieldk(L, 0, 0, awaitk);
 }
 
 
 static int park (lua_State *L, Core *c, Task *t) {
-  t->parkedin = L;
+  t->inawait = true;
   ca_task_park(L, c, t);
   return lua_yieldk(L, 0, 0, awaitk);
 }
@@ -216,11 +217,12 @@ static int awaitop (lua_State *L, Core *c, Op *op) {
   int how = type->start(L, c, op, t);
   if (how == CA_READY) return type->finish(L, c, op);
   if (how == CA_AGAIN) {
-    t->parkedin = L;
+    t->inawait = true;
     ca_task_again(t);
     return lua_yieldk(L, 0, 0, awaitk);
   }
   t->op = op;
+  t->waits = WAITS_OP;
   return park(L, c, t);
 }
 
@@ -240,6 +242,7 @@ static int awaitfuture (lua_State *L, Core *c, Future *f) {
   if (f->loop != t->future.loop || f->generation != t->future.generation)
     return luaL_error(L, "Task got a Future attached to a different loop");
   t->awaited = f;
+  t->waits = WAITS_FUTURE;
   t->node.settled = tasksettled;
   list_append(&f->nodes, &t->node.link);
   return park(L, c, t);
@@ -278,11 +281,10 @@ static int call (lua_State *L, Core *c, Task *t) {
 }
 
 
-static int awaitcoro (lua_State *L, Core *c) {
+static int awaitcoro (lua_State *L, Core *c, Object *o) {
   Task *t = enter(L, c);
   lua_settop(L, 1);
-  ca_coro_push(L, c, 1);
-  lua_remove(L, 1);
+  ca_coro_unpack(L, c, o);
   return call(L, c, t);
 }
 
@@ -309,7 +311,7 @@ static int await (lua_State *L) {
   Core *c = ca_core(L);
   Object *o = ca_object(L, c, 1);
   if (o != NULL) {
-    if (o->kind == KIND_CORO) return awaitcoro(L, c);
+    if (o->kind == KIND_CORO) return awaitcoro(L, c, o);
     if (o->kind == KIND_OP) return awaitop(L, c, (Op *)o);
     if (ca_isfuture(o)) return awaitfuture(L, c, (Future *)o);
   }

@@ -30,8 +30,10 @@ typedef struct Link {
 } Link;
 
 struct Links {
+  Orphan orphan;                /* once the owner is gone */
   Core *core;
   Loop *loop;
+  uint32_t generation;          /* of the loop */
   void *owner;                  /* Combine or Watch; NULL: it is gone */
   uint32_t n;
   uint32_t nqueued;             /* jobs in the ready queue */
@@ -52,9 +54,6 @@ typedef struct Combine {
   bool cancelled;               /* its cancellation was asked */
 } Combine;
 
-/* A Combine's list of members, by slot, is in the place of the context. */
-#define MEMBERS FUV_CONTEXT
-
 
 /* {=======================================================
 ** Links
@@ -67,8 +66,11 @@ static size_t linksize (uint32_t n) {
 
 static void linksettled (Node *node) {
   Link *link = container_of(node, Link, node);
-  link->links->nqueued++;
-  ca_loop_post(link->links->loop, &link->job);
+  Links *links = link->links;
+  if (!links->loop->open || links->loop->generation != links->generation)
+    return;             /* it was closed: nobody waits any more */
+  links->nqueued++;
+  ca_loop_post(links->loop, &link->job);
 }
 
 
@@ -78,6 +80,8 @@ static Links *newlinks (lua_State *L, Core *c, Loop *l, uint32_t n,
   if (links == NULL) ca_nomem(L);
   links->core = c;
   links->loop = l;
+  links->generation = l->generation;
+  list_init(&links->orphan.link);
   links->n = n;
   links->nqueued = 0;
   links->owner = NULL;
@@ -95,6 +99,7 @@ static Links *newlinks (lua_State *L, Core *c, Loop *l, uint32_t n,
 
 
 static void freelinks (Links *links) {
+  list_remove(&links->orphan.link);
   ca_free(links->core, links, linksize(links->n));
 }
 
@@ -104,7 +109,9 @@ static void droplinks (Links *links) {
   links->owner = NULL;
   for (uint32_t i = 0; i < links->n; i++)
     list_remove(&links->link[i].node.link);
-  if (links->nqueued == 0) freelinks(links);
+  if (links->nqueued == 0 || !links->loop->open ||
+      links->loop->generation != links->generation) freelinks(links);
+  else ca_loop_orphan(links->loop, &links->orphan, linksize(links->n));
 }
 
 /* }====================================================== */
@@ -191,7 +198,7 @@ static void shielded (lua_State *L, Core *c, int idx, Combine *cb,
 
 /* Push the member of a link of the combine at 'idx'. */
 static void pushmember (lua_State *L, int idx, Link *link) {
-  lua_getiuservalue(L, idx, MEMBERS);
+  lua_getiuservalue(L, idx, FUV_MEMBERS);
   lua_rawgetp(L, -1, link->member);
   lua_remove(L, -2);
 }
@@ -319,7 +326,7 @@ static void pushresults (lua_State *L, Combine *cb, int idx) {
   luaL_checkstack(L, 10, "no room for results");
   lua_createtable(L, (int)cb->nslots, 1);
   int list = lua_gettop(L);
-  lua_getiuservalue(L, idx, MEMBERS);
+  lua_getiuservalue(L, idx, FUV_MEMBERS);
   for (uint32_t i = 1; i <= cb->nslots; i++) {
     lua_rawgeti(L, list + 1, i);
     pushslot(L, list + 2);
@@ -338,7 +345,7 @@ int ca_combine_result (lua_State *L, Core *c, int idx) {
   Combine *cb = (Combine *)lua_touserdata(L, idx);
   idx = lua_absindex(L, idx);
   if (cb->mode == SHIELD) {
-    lua_getiuservalue(L, idx, MEMBERS);
+    lua_getiuservalue(L, idx, FUV_MEMBERS);
     lua_rawgeti(L, -1, 1);
     return ca_future_result(L, c, lua_gettop(L));
   }
@@ -404,7 +411,7 @@ static uint32_t makemembers (lua_State *L, Core *c, Loop *l, int list,
    at once. */
 static void linkmembers (lua_State *L, Core *c, Combine *cb, Links *links) {
   int idx = lua_gettop(L);
-  lua_getiuservalue(L, idx, MEMBERS);
+  lua_getiuservalue(L, idx, FUV_MEMBERS);
   lua_newtable(L);              /* members that are linked already */
   uint32_t k = 0;
   cb->links = links;
@@ -445,7 +452,7 @@ static Combine *newcombine (lua_State *L, Core *c, Loop *l, int list,
   cb->mode = (uint8_t)mode;
   cb->nslots = n;
   uint32_t different = makemembers(L, c, l, list, n);
-  lua_setiuservalue(L, idx, MEMBERS);
+  lua_setiuservalue(L, idx, FUV_MEMBERS);
   cb->nleft = different;
   return cb;
 }
@@ -554,7 +561,7 @@ static int combine_members (lua_State *L) {
   if (cb == NULL) return 0;
   lua_settop(L, 1);
   lua_createtable(L, (int)cb->nslots, 0);
-  lua_getiuservalue(L, 1, MEMBERS);
+  lua_getiuservalue(L, 1, FUV_MEMBERS);
   for (uint32_t i = 1; i <= cb->nslots; i++) {
     lua_rawgeti(L, 3, i);
     lua_rawseti(L, 2, i);

@@ -179,6 +179,9 @@ static int core_set_namer (lua_State *L) {
 static int core_gc (lua_State *L) {
   Core *c = (Core *)lua_touserdata(L, 1);
   c->dying = true;
+  ca_free(c, c->work, c->worksize * sizeof(*c->work));
+  c->work = NULL;
+  c->worksize = 0;
   ca_loop_freeall(c);
   return 0;
 }
@@ -233,6 +236,9 @@ static void newcore (lua_State *L) {
     lua_rawseti(L, -2, i);
   }
   lua_setiuservalue(L, -2, UV_POOL);
+  for (int i = 0; i < CA_POOLSIZE; i++)
+    c->freeslot[i] = (uint16_t)(CA_POOLSIZE - i);
+  c->nfreeslots = CA_POOLSIZE;
   lua_newtable(L);
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "k");

@@ -72,7 +72,7 @@ typedef enum ErrorClass {
 enum {
   UV_ANCHORS = 1,               /* anchors of the running loop */
   UV_LASTCORO,                  /* the youngest coroutine object */
-  UV_POOL,                      /* coroutines to use again */
+  UV_POOL,                      /* coroutines that are used again */
   UV_TASKMAIN,                  /* the function every task runs */
   UV_LOOPS,                     /* weak: Loop * -> its userdata */
   UV_TRACEBACK,                 /* of the error being handled, or nil */
@@ -115,7 +115,10 @@ typedef struct Core {
   uint64_t ntasks;              /* for names: Task-1, Task-2 ... */
   struct Future **work;         /* futures to be cancelled: see task.c */
   size_t nwork, worksize;
-  int npool;                    /* how many coroutines wait in UV_POOL */
+  lua_State *idle[CA_POOLSIZE]; /* coroutines for new tasks, and ... */
+  uint16_t idleslot[CA_POOLSIZE];       /* ... where UV_POOL anchors them */
+  uint16_t freeslot[CA_POOLSIZE];       /* slots of UV_POOL without one */
+  int nidle, nfreeslots;
   int depth;                    /* awaits nested on the C stack */
   int ndeep;                    /* eager tasks being started, nested */
   void (*abandon) (lua_State *L, Object *o);    /* an anchored object whose

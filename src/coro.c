@@ -69,7 +69,6 @@ static int asynccall (lua_State *L) {
   if (nargs > 200)
     return luaL_error(L, "too many arguments for an async function (%d)",
                       nargs);
-  luaL_checkstack(L, 6, "cannot make a coroutine object");
   if (!lua_toboolean(L, ASYNC_NAMED)) learnname(L);
   if (c->lastcoro != NULL) guardlast(L, c);
   Object *o = ca_object_new(L, c, KIND_CORO, sizeof(Object),
@@ -132,24 +131,28 @@ static void pushtext (lua_State *L, int idx) {
 }
 
 
-int ca_coro_push (lua_State *L, Core *c, int idx) {
-  Object *o = (Object *)lua_touserdata(L, idx);
-  idx = lua_absindex(L, idx);
+/* It has been opened before. */
+static int reused (lua_State *L, int idx) {
+  pushtext(L, idx);
+  return luaL_error(L, "cannot reuse already awaited coroutine %s: call "
+                       "the async function again", lua_tostring(L, -1));
+}
+
+
+int ca_coro_unpack (lua_State *L, Core *c, Object *o) {
+  int idx = lua_gettop(L);
   int nargs = (int)o->n;
-  luaL_checkstack(L, nargs + 8, "too many arguments");
-  if (o->state != NEW) {
-    pushtext(L, idx);
-    return luaL_error(L, "cannot reuse already awaited coroutine %s: call "
-                         "the async function again", lua_tostring(L, -1));
-  }
+  if (o->state != NEW) return reused(L, idx);
+  if (nargs > 10) luaL_checkstack(L, nargs + 8, "too many arguments");
   o->state = OPENED;
   if (c->lastcoro == o) {
     c->lastcoro = NULL;
     lua_pushnil(L);
     lua_setiuservalue(L, CORE, UV_LASTCORO);
   }
-  lua_getiuservalue(L, idx, CUV_FUNCTION);
   for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
+  lua_getiuservalue(L, idx, CUV_FUNCTION);
+  lua_replace(L, idx);
   return nargs;
 }
 
@@ -175,9 +178,7 @@ int ca_coro_target (lua_State *L, Core *c, int idx) {
   Object *o = ca_object(L, c, idx);
   if (o != NULL && o->kind == KIND_CORO) {
     lua_settop(L, idx);
-    int nargs = ca_coro_push(L, c, idx);
-    lua_remove(L, idx);
-    return nargs;
+    return ca_coro_unpack(L, c, o);
   }
   if (!ca_coro_isawaitable(L, c, idx)) {
     const char *got = luaL_typename(L, idx);

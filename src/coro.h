@@ -8,10 +8,11 @@
 #include "core.h"
 
 /*
-** Open the coroutine object at 'idx': push its function and arguments.
-** Returns the number of arguments; raises when it has been opened before.
+** Open the coroutine object on top of the stack: its function takes its
+** place, with the arguments above. Returns the number of arguments; raises
+** when it has been opened before.
 */
-int ca_coro_push (lua_State *L, Core *c, int idx);
+int ca_coro_unpack (lua_State *L, Core *c, Object *o);
 
 /*
 ** Replace what is at 'idx' by a function and its arguments: a function

@@ -29,7 +29,7 @@
 
 Future *ca_future_new (lua_State *L, Core *c, Loop *l, Kind kind,
                        size_t size) {
-  int nuv = kind == KIND_TASK ? FUV_TASKCOUNT : FUV_COUNT;
+  int nuv = kind == KIND_COMBINE ? FUV_COMBINECOUNT : FUV_COUNT;
   Future *f = (Future *)ca_object_new(L, c, kind, size, nuv);
   list_init(&f->nodes);
   f->loop = l;
@@ -53,7 +53,11 @@ Future *ca_future_check (lua_State *L, Core *c, int idx) {
 
 int ca_future_getextra (lua_State *L, int idx, const char *name) {
   luaL_checkstack(L, 3, "cannot read a future");
-  if (lua_getiuservalue(L, idx, FUV_EXTRA) != LUA_TTABLE) return LUA_TNIL;
+  if (lua_getiuservalue(L, idx, FUV_EXTRA) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    return LUA_TNIL;
+  }
   lua_getfield(L, -1, name);
   lua_remove(L, -2);
   return lua_type(L, -1);
@@ -64,8 +68,9 @@ void ca_future_setextra (lua_State *L, int idx, const char *name) {
   idx = lua_absindex(L, idx);
   luaL_checkstack(L, 4, "cannot change a future");
   if (lua_getiuservalue(L, idx, FUV_EXTRA) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_createtable(L, 0, 1);
+    lua_createtable(L, 1, 1);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);      /* the function of a task, else nil */
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, FUV_EXTRA);
   }
@@ -131,6 +136,19 @@ void ca_future_guard (lua_State *L, int idx) {
 }
 
 
+void ca_future_tell (lua_State *L, int idx, State state, uint32_t n) {
+  Future *f = (Future *)lua_touserdata(L, idx);
+  lua_setiuservalue(L, idx, FUV_VALUE);
+  f->head.state = (uint8_t)state;
+  f->head.n = n;
+  while (!list_empty(&f->nodes)) {
+    Node *node = container_of(f->nodes.next, Node, link);
+    list_remove(&node->link);
+    node->settled(node);
+  }
+}
+
+
 void ca_future_settle (lua_State *L, Core *c, int idx, State state,
                        uint32_t n) {
   idx = lua_absindex(L, idx);
@@ -142,14 +160,7 @@ void ca_future_settle (lua_State *L, Core *c, int idx, State state,
     f->slot = ca_anchor(L, c, f->loop);
     lua_pop(L, 1);
   }
-  lua_setiuservalue(L, idx, FUV_VALUE);
-  f->head.state = (uint8_t)state;
-  f->head.n = n;
-  while (!list_empty(&f->nodes)) {
-    Node *node = container_of(f->nodes.next, Node, link);
-    list_remove(&node->link);
-    node->settled(node);
-  }
+  ca_future_tell(L, idx, state, n);
   if (f->slot != 0 && f->pins == 0) {
     uint32_t slot = f->slot;
     f->slot = 0;
@@ -370,7 +381,7 @@ static int future_remove_done_callback (lua_State *L) {
       lua_getiuservalue(L, -1, HUV_FUNCTION);
       bool same = lua_rawequal(L, -1, 2) || lua_compare(L, -1, 2, LUA_OPEQ);
       lua_pop(L, 2);
-      if (same) {
+      if (same && f->head.state == PENDING) {   /* '__eq' may do anything */
         list_remove(&h->node.link);
         lua_pushvalue(L, -1);
         lua_pushnil(L);
@@ -502,7 +513,14 @@ static int future_get_loop (lua_State *L) {
 }
 
 
-/* Push a short text for the value at 'idx', as repr does. */
+static int totext (lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+
+/* Push a short text for the value at 'idx', as repr does. An error in its
+   '__tostring' is not to hide the error that is being reported. */
 void ca_future_repr (lua_State *L, int idx) {
   if (lua_type(L, idx) == LUA_TSTRING) {
     size_t len;
@@ -510,7 +528,15 @@ void ca_future_repr (lua_State *L, int idx) {
     if (len > 60) lua_pushfstring(L, "'%s...'", lua_pushlstring(L, s, 57));
     else lua_pushfstring(L, "'%s'", s);
   }
-  else luaL_tolstring(L, idx, NULL);
+  else {
+    const char *type = luaL_typename(L, idx);
+    idx = lua_absindex(L, idx);
+    lua_pushcfunction(L, totext);
+    lua_pushvalue(L, idx);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) return;
+    lua_pop(L, 1);
+    lua_pushfstring(L, "(a %s without text)", type);
+  }
 }
 
 

@@ -13,12 +13,14 @@ typedef enum State { PENDING, RETURNED, RAISED, CANCELLED } State;
 
 /* User values of every kind of future. */
 enum {
-  FUV_VALUE = 1,        /* the result or error; of a pending task its thread */
-  FUV_CONTEXT,          /* of a task: its context */
-  FUV_EXTRA,            /* nil or a table: name, callbacks, traceback ... */
+  FUV_VALUE = 1,        /* the result or error; of a pending task its
+                           coroutine, when the pool does not anchor it */
+  FUV_EXTRA,            /* nil or a table: name, context, callbacks ...; of
+                           a task the function it runs, or a table which has
+                           that at [1] */
   FUV_COUNT = FUV_EXTRA,
-  FUV_FUNCTION,         /* of a task: the function it runs */
-  FUV_TASKCOUNT = FUV_FUNCTION
+  FUV_MEMBERS,          /* of a gather or shield: what it waits for */
+  FUV_COMBINECOUNT = FUV_MEMBERS
 };
 
 /* Flags, in head.flags. */
@@ -53,8 +55,9 @@ static inline bool ca_isfuture (const Object *o) {
 
 /* The loop of a future if it is still open, else NULL. */
 static inline Loop *ca_future_loop (const Future *f) {
-  return (f->loop->open && f->loop->generation == f->generation) ? f->loop
-                                                                 : NULL;
+  Loop *l = f->loop;
+  return (l->open && !l->closing && l->generation == f->generation) ? l
+                                                                    : NULL;
 }
 
 /* A new pending future of some kind, pushed. Not anchored. */
@@ -72,6 +75,9 @@ Future *ca_future_test (lua_State *L, Core *c, int idx);
 */
 void ca_future_settle (lua_State *L, Core *c, int idx, State state,
                        uint32_t n);
+
+/* The part of it that raises nothing and drops no anchor. */
+void ca_future_tell (lua_State *L, int idx, State state, uint32_t n);
 
 /* Push the results of the settled future at 'idx', or raise its error.
    Marks it as seen. */

@@ -21,7 +21,7 @@
 static void pushcurrent (lua_State *L, Core *c) {
   if (c->running != NULL && c->running->place == RUNNING) {
     ca_task_push(L, c, c->running);
-    lua_getiuservalue(L, -1, FUV_CONTEXT);
+    ca_future_getextra(L, -1, "context");
     lua_remove(L, -2);
   }
   else lua_getiuservalue(L, CORE, UV_CONTEXT);
@@ -276,7 +276,7 @@ static int handle_set_context (lua_State *L) {
   if (c->running != NULL && c->running->place == RUNNING) {
     ca_task_push(L, c, c->running);
     lua_insert(L, 1);
-    lua_setiuservalue(L, 1, FUV_CONTEXT);
+    ca_future_setextra(L, 1, "context");
   }
   else lua_setiuservalue(L, CORE, UV_CONTEXT);
   return 0;

@@ -156,10 +156,11 @@ static void firetimers (Loop *l) {
 
 /* {=======================================================
 ** Anchors: slots of a table that is the loop's user value. A free slot
-** holds the number of the next free one.
+** holds false. The list of free slots always has room for all of them, so
+** that dropping an anchor can't fail.
 ** ======================================================== */
 
-static void pushanchors (lua_State *L, Core *c, Loop *l) {
+void ca_anchor_table (lua_State *L, Core *c, Loop *l) {
   if (l == c->loop) lua_getiuservalue(L, CORE, UV_ANCHORS);
   else {
     ca_loop_push(L, c, l);
@@ -170,37 +171,46 @@ static void pushanchors (lua_State *L, Core *c, Loop *l) {
 }
 
 
-uint32_t ca_anchor (lua_State *L, Core *c, Loop *l) {
-  luaL_checkstack(L, 4, "cannot keep a value");
-  uint32_t slot = l->freeanchor;
-  pushanchors(L, c, l);
-  if (slot != 0) {
-    lua_rawgeti(L, -1, slot);
-    l->freeanchor = (uint32_t)lua_tointeger(L, -1);
-    lua_pop(L, 1);
+/* A slot beyond the last, and room to list it when it will be free. */
+static uint32_t newslot (lua_State *L, Core *c, Loop *l) {
+  if (l->nanchors == l->freesize) {
+    uint32_t size = l->freesize == 0 ? 64 : l->freesize * 2;
+    uint32_t *slots = ca_realloc(c, l->freeanchors,
+                                 l->freesize * sizeof(uint32_t),
+                                 size * sizeof(uint32_t));
+    if (slots == NULL) ca_nomem(L);
+    l->freeanchors = slots;
+    l->freesize = size;
   }
-  else slot = l->nanchors + 1;
+  return l->nanchors + 1;
+}
+
+
+uint32_t ca_anchor (lua_State *L, Core *c, Loop *l) {
+  uint32_t slot;
+  ca_anchor_table(L, c, l);
+  if (l->nfreeanchors > 0) slot = l->freeanchors[l->nfreeanchors - 1];
+  else slot = newslot(L, c, l);
   lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, slot);
+  lua_rawseti(L, -2, slot);     /* the last thing that may raise */
   if (slot > l->nanchors) l->nanchors = slot;
+  else l->nfreeanchors--;
   lua_pop(L, 1);
   return slot;
 }
 
 
 void ca_anchor_push (lua_State *L, Core *c, Loop *l, uint32_t slot) {
-  pushanchors(L, c, l);
+  ca_anchor_table(L, c, l);
   lua_rawgeti(L, -1, slot);
-  lua_remove(L, -2);
+  lua_replace(L, -2);
 }
 
 
 void ca_anchor_drop (lua_State *L, Core *c, Loop *l, uint32_t slot) {
-  pushanchors(L, c, l);
-  lua_pushinteger(L, l->freeanchor);
-  lua_rawseti(L, -2, slot);
+  ca_anchor_table(L, c, l);
+  ca_anchor_dropfrom(L, l, lua_gettop(L), slot);
   lua_pop(L, 1);
-  l->freeanchor = slot;
 }
 
 /* }====================================================== */
@@ -330,6 +340,7 @@ static Loop *takeloop (lua_State *L, Core *c) {
   l->core = c;
   l->slow = 100000000;
   list_init(&l->bodies);
+  list_init(&l->orphans);
   emptyqueue(l);
   return l;
 }
@@ -365,6 +376,12 @@ void ca_body_open (Loop *l, Body *body, void (*close) (Body *)) {
 
 void ca_body_closed (Body *body) {
   list_remove(&body->link);
+}
+
+
+void ca_loop_orphan (Loop *l, Orphan *o, size_t size) {
+  o->size = size;
+  list_append(&l->orphans, &o->link);
 }
 
 
@@ -411,16 +428,25 @@ static void closeloop (lua_State *L, Core *c, LoopBox *box, int idx) {
   l->open = false;
   uvclose(l);
   emptyqueue(l);
+  while (!list_empty(&l->orphans)) {
+    Orphan *o = container_of(l->orphans.next, Orphan, link);
+    list_remove(&o->link);
+    ca_free(c, o, o->size);
+  }
   ca_free(c, l->heap, l->heapsize * sizeof(HeapEntry));
   l->heap = NULL;
   l->nheap = l->heapsize = 0;
+  ca_free(c, l->freeanchors, l->freesize * sizeof(uint32_t));
+  l->freeanchors = NULL;
+  l->freesize = l->nfreeanchors = 0;
   box->loop = NULL;
 }
 
 
 Loop *ca_loop_check (lua_State *L, Core *c, int idx) {
   LoopBox *box = (LoopBox *)ca_check(L, c, idx, KIND_LOOP);
-  if (box->loop == NULL) luaL_error(L, "Event loop is closed");
+  if (box->loop == NULL || box->loop->closing)
+    luaL_error(L, "Event loop is closed");
   return box->loop;
 }
 
@@ -472,6 +498,7 @@ void ca_loop_freeall (Core *c) {
 /* Milliseconds of libuv's clock at which the deadline has surely passed. */
 static uint64_t alarmtime (int64_t deadline) {
   if (deadline > INT64_MAX - 1000000) return UINT64_MAX / 2;
+  if (deadline <= 0) return 0;  /* call_at with a time of long ago */
   return (uint64_t)((deadline + 999999) / 1000000);
 }
 
@@ -611,7 +638,7 @@ static int loop_stop (lua_State *L) {
 static int loop_close (lua_State *L) {
   Core *c = ca_core(L);
   LoopBox *box = (LoopBox *)ca_check(L, c, 1, KIND_LOOP);
-  if (box->loop == NULL) return 0;
+  if (box->loop == NULL || box->loop->closing) return 0;
   if (box->loop->running)
     return luaL_error(L, "Cannot close a running event loop");
   closeloop(L, c, box, 1);
@@ -624,7 +651,7 @@ static int loop_close (lua_State *L) {
 static int loop_gc (lua_State *L) {
   Core *c = ca_core(L);
   LoopBox *box = (LoopBox *)ca_test(L, c, 1, KIND_LOOP);
-  if (box != NULL && box->loop != NULL) {
+  if (box != NULL && box->loop != NULL && !box->loop->closing) {
     Loop *l = box->loop;
     if (l->running) {   /* os.exit(n, true) inside it: the process ends */
       l->closing = true;
@@ -758,9 +785,9 @@ static int loop_census (lua_State *L) {
   for (Job *j = l->first; j != NULL; j = j->next) ready++;
   for (Job *j = l->round; j != NULL; j = j->next) ready++;
   lua_settop(L, 1);
-  pushanchors(L, c, l);
+  ca_anchor_table(L, c, l);
   for (uint32_t i = 1; i <= l->nanchors; i++) {
-    if (lua_rawgeti(L, -1, i) != LUA_TNUMBER) anchors++;
+    if (lua_rawgeti(L, -1, i) != LUA_TBOOLEAN) anchors++;
     lua_pop(L, 1);
   }
   lua_createtable(L, 0, 5);
@@ -778,7 +805,7 @@ static int loop_anchored (lua_State *L) {
   Core *c = ca_core(L);
   Loop *l = ca_loop_check(L, c, 1);
   lua_settop(L, 1);
-  pushanchors(L, c, l);
+  ca_anchor_table(L, c, l);
   lua_newtable(L);
   lua_Integer n = 0;
   for (uint32_t i = 1; i <= l->nanchors; i++) {

@@ -47,6 +47,16 @@ typedef struct Body {
   void (*close) (struct Body *body);    /* the loop is closing: uv_close */
 } Body;
 
+/*
+** Memory that nobody but a queued job needs any more. The job frees it, and
+** takes it out of its list; or the loop does when it is closed before. It
+** is the first member of what is freed.
+*/
+typedef struct Orphan {
+  List link;
+  size_t size;
+} Orphan;
+
 struct Loop {
   uv_loop_t uv;
   uv_timer_t alarm;             /* for the earliest deadline */
@@ -63,7 +73,10 @@ struct Loop {
   int64_t lastpoll;             /* when libuv had its last turn */
   int64_t slow;                 /* slow_callback_duration */
   List bodies;                  /* libuv handles that are open */
-  uint32_t nanchors, freeanchor;
+  List orphans;                 /* memory that goes with a queued job */
+  uint32_t nanchors;            /* slots of the table of anchors */
+  uint32_t *freeanchors;        /* those that are free; room for all */
+  uint32_t nfreeanchors, freesize;
   uint32_t generation;          /* counts the lives of this structure */
   uint32_t holders;             /* what may wake it though libuv is idle */
   uint32_t nunretrieved;        /* errors nobody has asked for yet */
@@ -119,6 +132,17 @@ uint32_t ca_anchor (lua_State *L, Core *c, Loop *l);
 void ca_anchor_push (lua_State *L, Core *c, Loop *l, uint32_t slot);
 void ca_anchor_drop (lua_State *L, Core *c, Loop *l, uint32_t slot);
 
+/* The same in two parts, for who needs it twice: the table of anchors,
+   pushed; and the drop of a slot of the table at 'table'. */
+void ca_anchor_table (lua_State *L, Core *c, Loop *l);
+
+static inline void ca_anchor_dropfrom (lua_State *L, Loop *l, int table,
+                                       uint32_t slot) {
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, table, slot);
+  l->freeanchors[l->nfreeanchors++] = slot;
+}
+
 /* The loop at 'idx', which must be open. */
 Loop *ca_loop_check (lua_State *L, Core *c, int idx);
 
@@ -147,6 +171,9 @@ void ca_loop_call (lua_State *L, Loop *l, int n, const char *message,
 /* Link an open libuv handle to the loop, or take it out. */
 void ca_body_open (Loop *l, Body *body, void (*close) (Body *));
 void ca_body_closed (Body *body);
+
+/* Memory of 'size' bytes is left to the job that is queued for it. */
+void ca_loop_orphan (Loop *l, Orphan *o, size_t size);
 
 /* Free the loops of a Lua state that is being closed. */
 void ca_loop_freeall (Core *c);

@@ -25,13 +25,14 @@ typedef struct Box Box;
 typedef struct Scope Scope;
 
 struct Scope {
+  Orphan orphan;                /* left, and its job is in the queue */
   Scope *outer;                 /* the next one on the task's list */
   Task *task;
   Box *box;                     /* NULL when it has been collected */
   Loop *loop;
   Timer timer;
   Job job;
-  uint16_t ncancel;             /* requests that were open when entered */
+  uint32_t ncancel;             /* requests that were open when entered */
   bool shield;
   bool expired;
   bool queued;                  /* its job is in the ready queue */
@@ -78,6 +79,7 @@ static void deliverdeferred (Task *t) {
 
 
 static void freescope (Scope *s) {
+  list_remove(&s->orphan.link);
   ca_free(s->loop->core, s, sizeof(Scope));
 }
 
@@ -90,6 +92,13 @@ static void unlinkscope (Scope *s) {
   ca_timer_unset(s->loop, &s->timer);
   s->left = true;
   if (s->box != NULL) s->box->scope = NULL;
+}
+
+
+/* It has been left: its memory goes now, or when its job has run. */
+static void letgo (Scope *s) {
+  if (!s->queued) freescope(s);
+  else ca_loop_orphan(s->loop, &s->orphan, sizeof(Scope));
 }
 
 
@@ -132,6 +141,7 @@ static Scope *newscope (lua_State *L, Core *c, Box *box, bool shield,
   Scope *s = ca_malloc(c, sizeof(Scope));
   if (s == NULL) ca_nomem(L);
   memset(s, 0, sizeof(*s));
+  list_init(&s->orphan.link);
   s->task = t;
   s->loop = t->future.loop;
   s->box = box;
@@ -168,7 +178,7 @@ static bool leave (lua_State *L, Core *c, Box *box, int err) {
     own = ca_task_uncancel(t) <= s->ncancel && err != 0 &&
           ca_error_is(L, c, err, ERR_CANCELLED);
   }
-  if (!s->queued) freescope(s);
+  letgo(s);
   return own;
 }
 
@@ -189,8 +199,17 @@ void ca_scope_abandon (lua_State *L, Core *c, Task *t) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "warning");
     Loop *l = s->loop;
-    if (!s->queued) freescope(s);
+    letgo(s);
     ca_loop_report(L, c, l);
+  }
+}
+
+
+void ca_scope_drop (Task *t) {
+  while (t->scopes != NULL) {
+    Scope *s = t->scopes;
+    unlinkscope(s);
+    letgo(s);
   }
 }
 

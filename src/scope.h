@@ -15,6 +15,9 @@ bool ca_scope_permits (Task *t, struct Scope *asker);
 /* The task has ended: disarm the scopes it left open, report them. */
 void ca_scope_abandon (lua_State *L, Core *c, Task *t);
 
+/* The loop of the task is being closed: disarm its scopes. */
+void ca_scope_drop (Task *t);
+
 void ca_scope_open (lua_State *L);
 
 #endif

@@ -9,10 +9,10 @@
 #include "error.h"
 #include "operations.h"
 
+/* op.head.n: user value 1 is a result. */
 typedef struct Sleep {
   Op op;
   lua_Number delay;
-  bool result;                  /* user value 1 is a result */
 } Sleep;
 
 
@@ -33,7 +33,7 @@ static void giveupsleep (Op *op, Task *t) {
 
 static int finishsleep (lua_State *L, Core *c, Op *op) {
   (void)c;
-  if (!((Sleep *)op)->result) return 0;
+  if (op->head.n == 0) return 0;
   lua_getiuservalue(L, 1, OPUV_OWNER);
   return 1;
 }
@@ -52,7 +52,7 @@ static int startturn (lua_State *L, Core *c, Op *op, Task *t) {
 
 static int finishturn (lua_State *L, Core *c, Op *op) {
   (void)c;
-  if (!((Sleep *)op)->result) return 0;
+  if (op->head.n == 0) return 0;
   lua_getiuservalue(L, 1, OPUV_OWNER);
   return 1;
 }
@@ -76,7 +76,7 @@ static int sleep_sleep (lua_State *L) {
   Sleep *s = ca_op_new(L, c, delay <= 0 ? &turntype : &sleeptype,
                        sizeof(Sleep), result, result ? 2 : 0);
   s->delay = delay;
-  s->result = result;
+  s->op.head.n = result;
   return 1;
 }
 

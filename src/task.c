@@ -19,9 +19,10 @@
 ** CancelledError; the operation then gives back what it had taken (an item,
 ** a permit, a lock), so nothing is lost.
 **
-** A pending task is anchored by its loop. Its coroutine is user value 1
-** until it ends; then the value takes its place, and the coroutine is kept
-** for the next task, unless Lua has seen it or it died by an error.
+** A pending task is anchored by its loop. Its coroutine is anchored by the
+** pool of the Core, to be used again by the next task when this one ends
+** (unless Lua has seen it, or it died by an error); when the pool has no
+** room, by user value 1 of the task, where the result will be.
 */
 
 #include <assert.h>
@@ -122,13 +123,36 @@ static int taskmaink (lua_State *L, int status, lua_KContext ctx) {
 }
 
 
-/* (task, function, ...): what every task's coroutine runs. */
-static int taskmain (lua_State *L) {
-  lua_getiuservalue(L, CORE, UV_HANDLER);
-  lua_insert(L, MAIN_HANDLER);
+static int begink (lua_State *L, int status, lua_KContext ctx);
+
+
+/* Run the body; but only the loop can begin a task, not somebody who has
+   its coroutine. */
+static int begin (lua_State *L) {
+  Task *t = (Task *)lua_touserdata(L, MAIN_TASK);
+  if (ca_core(L)->running != t) {
+    int top = (int)t->future.head.n;
+    lua_settop(L, top);
+    lua_pushliteral(L, "this coroutine belongs to a casync task, which has "
+                       "not begun: only its loop can resume it");
+    return lua_yieldk(L, 1, (lua_KContext)top, begink);
+  }
   int status = lua_pcallk(L, lua_gettop(L) - MAIN_FUNCTION, LUA_MULTRET,
                           MAIN_HANDLER, 0, taskmaink);
   return taskmaink(L, status, 0);
+}
+
+
+static int begink (lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  lua_settop(L, (int)ctx);
+  return begin(L);
+}
+
+
+/* (task, handler, function, ...): what every task's coroutine runs. */
+static int taskmain (lua_State *L) {
+  return begin(L);
 }
 
 /* }====================================================== */
@@ -146,8 +170,7 @@ void ca_task_push (lua_State *L, Core *c, Task *t) {
 void ca_task_wake (Task *t) {
   assert(t->place == PARKED);
   t->place = READY;
-  t->awaited = NULL;
-  t->op = NULL;
+  t->waits = WAITS_NONE;
   if (!t->firing) ca_loop_post(t->future.loop, &t->job);
 }
 
@@ -210,15 +233,33 @@ static void checkslow (lua_State *L, Loop *l, int64_t begun) {
 }
 
 
-/* Keep the finished coroutine (at 'idx') for another task. */
-static void recycle (lua_State *L, Core *c, lua_State *co, int idx) {
-  if (c->npool >= CA_POOLSIZE) return;
-  lua_settop(co, 0);
-  if (lua_gethookmask(co) != 0) lua_sethook(co, NULL, 0, 0);
+/* The coroutine is not used again: the pool lets go of it. */
+static void unpool (lua_State *L, Core *c, Task *t) {
+  if (t->poolslot == 0) return;
   lua_getiuservalue(L, CORE, UV_POOL);
-  lua_pushvalue(L, idx);
-  lua_rawseti(L, -2, ++c->npool);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, t->poolslot);
   lua_pop(L, 1);
+  c->freeslot[c->nfreeslots++] = t->poolslot;
+  t->poolslot = 0;
+}
+
+
+/* Keep the finished coroutine of the task (at 'idx') for another one. */
+static void recycle (lua_State *L, Core *c, Task *t, int idx) {
+  if (t->poolslot == 0) {
+    if (c->nfreeslots == 0) return;
+    t->poolslot = c->freeslot[--c->nfreeslots];
+    lua_getiuservalue(L, CORE, UV_POOL);
+    lua_getiuservalue(L, idx, FUV_VALUE);
+    lua_rawseti(L, -2, t->poolslot);    /* the table has room: no error */
+    lua_pop(L, 1);
+  }
+  lua_settop(t->co, 0);
+  if (lua_gethookmask(t->co) != 0) lua_sethook(t->co, NULL, 0, 0);
+  c->idle[c->nidle] = t->co;
+  c->idleslot[c->nidle++] = t->poolslot;
+  t->poolslot = 0;
 }
 
 
@@ -237,31 +278,45 @@ static void checkswallowed (lua_State *L, Loop *l, Task *t, int idx) {
 }
 
 
-/* The coroutine is over, with one value on its stack. */
-static void finish (lua_State *L, Loop *l, Task *t, int status) {
+/* The coroutine is over, with one value on its stack. True when that is an
+   error to be raised out of the loop too: then it is on top of L. */
+static bool finish (lua_State *L, Loop *l, Task *t, int status) {
   Core *c = l->core;
+  Future *f = &t->future;
   luaL_checkstack(L, 12, "cannot end a task");
-  ca_task_push(L, c, t);
-  int idx = lua_gettop(L);
+  ca_anchor_table(L, c, l);
+  int idx = lua_gettop(L) + 1;
+  lua_rawgeti(L, idx - 1, f->slot);
   if (status != LUA_OK) {
     t->outcome = RAISED;
-    t->future.head.n = 1;
+    f->head.n = 1;
   }
   if (t->scopes != NULL) ca_scope_abandon(L, c, t);
   if (l->debug) checkswallowed(L, l, t, idx);
-  lua_getiuservalue(L, idx, FUV_VALUE);         /* the coroutine */
   lua_xmove(t->co, L, 1);
-  if (status == LUA_OK && !t->exposed) recycle(L, c, t->co, idx + 1);
+  if (status == LUA_OK && !t->exposed) recycle(L, c, t, idx);
+  else unpool(L, c, t);
   bool interrupt = t->outcome == RAISED &&
                    ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT);
   t->co = t->active = NULL;
   t->place = ENDED;
   l->ntasks--;
-  ca_future_settle(L, c, idx, (State)t->outcome, t->future.head.n);
-  if (interrupt) {
-    lua_getiuservalue(L, idx, FUV_VALUE);
-    lua_error(L);
+  ca_future_tell(L, idx, (State)t->outcome, f->head.n);
+  if (f->pins == 0) {
+    ca_anchor_dropfrom(L, l, idx - 1, f->slot);
+    f->slot = 0;
   }
+  if (interrupt) lua_getiuservalue(L, idx, FUV_VALUE);
+  return interrupt;
+}
+
+
+/* Its coroutine was closed before the task had begun. */
+static bool stillborn (lua_State *L, Loop *l, Task *t) {
+  lua_pushliteral(L, "the coroutine of the task was closed");
+  lua_settop(t->co, 0);
+  lua_xmove(L, t->co, 1);
+  return finish(L, l, t, LUA_ERRRUN);
 }
 
 
@@ -274,8 +329,9 @@ static void yieldhook (lua_State *L, lua_Debug *ar) {
 }
 
 
-/* Run a ready task until it waits or ends. */
-static void resume (lua_State *L, Loop *l, Task *t) {
+/* Run a ready task until it waits or ends. True: 'finish' has left an error
+   to be raised. */
+static bool resume (lua_State *L, Loop *l, Task *t) {
   Core *c = l->core;
   int nargs = 0, nresults, status;
   if (!t->started) {
@@ -293,9 +349,10 @@ static void resume (lua_State *L, Loop *l, Task *t) {
       lua_pop(L, 1);
       lua_settop(t->co, 0);
       lua_pushnil(t->co);
-      finish(L, l, t, LUA_OK);
-      return;
+      return finish(L, l, t, LUA_OK);
     }
+    if (lua_status(t->co) == LUA_YIELD) nargs = 0;      /* see 'begin' */
+    else if (lua_gettop(t->co) != nargs + 1) return stillborn(L, l, t);
   }
   t->place = RUNNING;
   c->running = t;
@@ -306,23 +363,26 @@ static void resume (lua_State *L, Loop *l, Task *t) {
     nargs = 0;
   } while (t->bounce && status == LUA_YIELD);
   c->running = NULL;
-  if (status != LUA_YIELD) finish(L, l, t, status);
-  else if (t->place == RUNNING) {       /* a bare yield */
+  if (status != LUA_YIELD) return finish(L, l, t, status);
+  if (t->place == RUNNING) {       /* a bare yield */
     lua_pop(t->co, nresults);
     lua_sethook(t->co, yieldhook, LUA_MASKCOUNT | LUA_MASKLINE, 1);
     t->place = READY;
     ca_loop_post(l, &t->job);
   }
+  return false;
 }
 
 
 static void step (lua_State *L, Loop *l, Job *job) {
   Task *t = container_of(job, Task, job);
-  if (!l->debug) resume(L, l, t);
+  if (!l->debug) {
+    if (resume(L, l, t)) lua_error(L);
+  }
   else {
     ca_task_push(L, l->core, t);
     int64_t begun = ca_loop_now(l);
-    resume(L, l, t);
+    if (resume(L, l, t)) lua_error(L);
     lua_settop(L, RUN_TOP + 1);
     checkslow(L, l, begun);
   }
@@ -336,10 +396,11 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
   int top = lua_gettop(L);
   t->eager = true;
   c->ndeep++;
-  resume(L, l, t);
+  bool raise = resume(L, l, t);
   c->ndeep--;
   c->running = outer;
   c->depth = depth;
+  if (raise) lua_error(L);
   lua_settop(L, top);
 }
 
@@ -352,8 +413,8 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
 
 void ca_task_unlink (Task *t) {
   assert(t->place == PARKED);
-  if (t->awaited != NULL) list_remove(&t->node.link);
-  else if (t->op != NULL) t->op->type->giveup(t->op, t);
+  if (t->waits == WAITS_FUTURE) list_remove(&t->node.link);
+  else if (t->waits == WAITS_OP) t->op->type->giveup(t->op, t);
 }
 
 
@@ -417,7 +478,7 @@ static void cancelawaited (lua_State *L, Core *c, Task *t, Future *f,
 static void deliver (lua_State *L, Core *c, Task *t, int msg) {
   Task *first = t;
   for (uint32_t left = longest(t); ; left--) {
-    Future *f = t->awaited;
+    Future *f = t->waits == WAITS_FUTURE ? t->awaited : NULL;
     if (f == NULL || killed(t)) {
       interrupt(L, c, t, msg);
       return;
@@ -500,7 +561,7 @@ bool ca_task_cancel (lua_State *L, Core *c, Task *t, int msg,
 }
 
 
-int ca_task_uncancel (Task *t) {
+uint32_t ca_task_uncancel (Task *t) {
   if (t->ncancel > 0 && --t->ncancel == 0) {
     t->mustcancel = false;
     t->deferred = false;
@@ -552,11 +613,13 @@ void ca_task_throw (lua_State *L, Core *c, Task *t) {
 }
 
 
-void ca_task_abandon (Task *t) {
+void ca_task_abandon (lua_State *L, Core *c, Task *t) {
   if (t->future.head.state != PENDING) return;
   if (t->place == PARKED && !killed(t)) ca_task_unlink(t);
   if (t->timer.index != 0) ca_timer_unset(t->future.loop, &t->timer);
   list_remove(&t->node.link);
+  ca_scope_drop(t);
+  unpool(L, c, t);
   t->co = t->active = NULL;
   t->place = ENDED;
 }
@@ -568,17 +631,34 @@ void ca_task_abandon (Task *t) {
 ** Creation
 ** ======================================================== */
 
-/* Push a coroutine for a task: a used one, or a new one. */
-static lua_State *newcoroutine (lua_State *L, Core *c) {
-  if (c->npool > 0) {
-    lua_getiuservalue(L, CORE, UV_POOL);
-    lua_rawgeti(L, -1, c->npool);
-    lua_pushboolean(L, false);
-    lua_rawseti(L, -3, c->npool--);
-    lua_remove(L, -2);
-    return lua_tothread(L, -1);
+/* Give the new task (on top) a coroutine: one from the pool, or a new one,
+   which the pool or the task itself anchors. */
+static lua_State *newcoroutine (lua_State *L, Core *c, Task *t) {
+  if (c->nidle > 0) {
+    t->poolslot = c->idleslot[--c->nidle];
+    return c->idle[c->nidle];
   }
-  return lua_newthread(L);
+  lua_State *co = lua_newthread(L);
+  if (c->nfreeslots > 0) {
+    t->poolslot = c->freeslot[--c->nfreeslots];
+    lua_getiuservalue(L, CORE, UV_POOL);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, t->poolslot);
+    lua_pop(L, 1);
+  }
+  else lua_setiuservalue(L, -2, FUV_VALUE);
+  return co;
+}
+
+
+/* Push the coroutine of a pending task, at 'idx'. */
+static void pushcoroutine (lua_State *L, Task *t, int idx) {
+  if (t->poolslot == 0) lua_getiuservalue(L, idx, FUV_VALUE);
+  else {
+    lua_getiuservalue(L, CORE, UV_POOL);
+    lua_rawgeti(L, -1, t->poolslot);
+    lua_remove(L, -2);
+  }
 }
 
 
@@ -605,39 +685,53 @@ static void inherithook (lua_State *L, int co) {
 }
 
 
+/* Move the function (at 'fn') and its arguments, above which the task is,
+   to the coroutine. The task is left in their place. */
+static void load (lua_State *L, lua_State *co, int fn, int nargs) {
+  if (!lua_checkstack(co, nargs + 10))
+    luaL_error(L, "too many arguments for a task (%d)", nargs);
+  lua_getiuservalue(L, CORE, UV_TASKMAIN);
+  lua_pushvalue(L, -2);
+  lua_getiuservalue(L, CORE, UV_HANDLER);
+  lua_xmove(L, co, 3);
+  lua_insert(L, fn);
+  lua_xmove(L, co, nargs + 1);
+}
+
+
 Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context) {
   int fn = lua_gettop(L) - nargs;
   if (context != 0) context = lua_absindex(L, context);
   if (!l->open) luaL_error(L, "Event loop is closed");
   luaL_checkstack(L, 10, "cannot make a task");
   Task *t = (Task *)ca_future_new(L, c, l, KIND_TASK, sizeof(Task));
-  int task = lua_gettop(L);
+  int task = fn + nargs + 1;
   list_init(&t->node.link);
   t->id = (uint32_t)++c->ntasks;
   t->place = ENDED;             /* until all is in place */
   t->job.run = step;
   t->timer.fire = timerfired;
-  lua_State *co = newcoroutine(L, c);
-  if (lua_gethook(L) != NULL) inherithook(L, task + 1);
-  if (!lua_checkstack(co, nargs + 10))
-    luaL_error(L, "too many arguments for a task (%d)", nargs);
-  lua_setiuservalue(L, task, FUV_VALUE);
-  if (context != 0) lua_pushvalue(L, context);
-  else if (c->contexts) ca_context_push(L, c);
-  if (lua_gettop(L) > task) lua_setiuservalue(L, task, FUV_CONTEXT);
   lua_pushvalue(L, fn);
-  lua_setiuservalue(L, task, FUV_FUNCTION);
+  lua_setiuservalue(L, task, FUV_EXTRA);
+  if (context != 0 || c->contexts) {
+    if (context != 0) lua_pushvalue(L, context);
+    else ca_context_push(L, c);
+    ca_future_setextra(L, task, "context");
+  }
   if (c->debug) {
     luaL_traceback(L, L, NULL, 1);
     ca_future_setextra(L, task, "source");
   }
-  t->future.slot = ca_anchor(L, c, l);
-  lua_getiuservalue(L, CORE, UV_TASKMAIN);
-  lua_pushvalue(L, task);
-  lua_xmove(L, co, 2);
-  lua_insert(L, fn);            /* the task goes below the function */
-  lua_xmove(L, co, nargs + 1);
-  t->future.head.n = (uint32_t)nargs + 2;
+  uint32_t slot = ca_anchor(L, c, l);
+  lua_State *co = newcoroutine(L, c, t);
+  if (lua_gethook(L) != NULL) {
+    pushcoroutine(L, t, task);
+    inherithook(L, task + 1);
+    lua_settop(L, task);
+  }
+  load(L, co, fn, nargs);
+  t->future.slot = slot;
+  t->future.head.n = (uint32_t)nargs + 3;
   t->co = t->active = co;
   t->place = READY;
   l->ntasks++;
@@ -680,17 +774,19 @@ static void createtask (lua_State *L, Core *c, Loop *l, int fn,
     lua_getfield(L, options, "eager_start");
     eager = lua_toboolean(L, -1);
     lua_pop(L, 1);
+    if (lua_getfield(L, options, "name") != LUA_TNIL) {
+      luaL_tolstring(L, -1, NULL);
+      lua_remove(L, -2);
+    }
+    lua_insert(L, fn++);
   }
   int nargs = ca_coro_target(L, c, fn);
   Task *t = ca_task_new(L, c, l, nargs, context);
   if (options != 0) {
-    lua_remove(L, fn - 1);
-    if (lua_getfield(L, options, "name") != LUA_TNIL) {
-      luaL_tolstring(L, -1, NULL);
-      lua_remove(L, -2);
-      ca_future_setextra(L, -2, "name");
-    }
-    else lua_pop(L, 1);
+    lua_insert(L, fn - 2);
+    if (lua_isnil(L, -1)) lua_pop(L, 1);
+    else ca_future_setextra(L, fn - 2, "name");
+    lua_settop(L, fn - 2);
   }
   if (eager && startseagerly(c, l)) ca_task_runeagerly(L, c, t);
   else ca_loop_post(l, &t->job);
@@ -834,15 +930,22 @@ static int task_uncancel (lua_State *L) {
 static int task_get_coro (lua_State *L) {
   Task *t = checktask(L);
   if (t->co == NULL) return 0;
+  if (!t->started && lua_status(t->co) == LUA_OK) {
+    /* To whoever resumes it the values on its stack would look like a
+       function to run: let it begin, and wait for the loop there. */
+    int n;
+    lua_resume(t->co, L, (int)t->future.head.n, &n);
+    lua_pop(t->co, n);
+  }
   t->exposed = true;
-  lua_getiuservalue(L, 1, FUV_VALUE);
+  pushcoroutine(L, t, 1);
   return 1;
 }
 
 
 static int task_get_context (lua_State *L) {
   checktask(L);
-  lua_getiuservalue(L, 1, FUV_CONTEXT);
+  ca_future_getextra(L, 1, "context");
   return 1;
 }
 
@@ -852,7 +955,7 @@ static int task_set_task_context (lua_State *L) {
   checktask(L);
   ca_core(L)->contexts = true;
   lua_settop(L, 2);
-  lua_setiuservalue(L, 1, FUV_CONTEXT);
+  ca_future_setextra(L, 1, "context");
   return 0;
 }
 
@@ -911,7 +1014,11 @@ static int currentline (Task *t) {
 /* Push "coro=<name() running at place>" for the task at 'idx'. */
 static void pushcoro (lua_State *L, Task *t, int idx) {
   char place[160];
-  if (lua_getiuservalue(L, idx, FUV_FUNCTION) != LUA_TFUNCTION) {
+  if (lua_getiuservalue(L, idx, FUV_EXTRA) == LUA_TTABLE) {
+    lua_rawgeti(L, -1, 1);
+    lua_remove(L, -2);
+  }
+  if (!lua_isfunction(L, -1)) {
     lua_pushliteral(L, "coro=<?>");
     return;
   }
@@ -1135,7 +1242,8 @@ static void abandon (lua_State *L, Object *o) {
   Task *t = (Task *)(void *)o;
   if (t->place == ENDED) return;
   Core *c = ca_core(L);
-  ca_task_abandon(t);
+  ca_task_abandon(L, c, t);
+  unpool(L, c, t);
   luaL_checkstack(L, 8, "cannot close the loop");
   lua_createtable(L, 0, 2);
   lua_pushliteral(L, "Task was destroyed but it is pending!");

@@ -15,21 +15,28 @@ struct Scope;
 /* Where a pending task is. */
 typedef enum Place { READY, RUNNING, PARKED, ENDED } Place;
 
+/* What a parked task waits for. */
+enum { WAITS_NONE, WAITS_OP, WAITS_FUTURE };
+
 typedef struct Task {
   Future future;
   lua_State *co;        /* its coroutine; NULL when it has ended */
   lua_State *active;    /* the innermost coroutine: 'co' or one inside it */
-  lua_State *parkedin;  /* parked: the coroutine that awaits */
-  struct Op *op;        /* parked: the operation it waits for, or NULL */
-  Future *awaited;      /* parked: the future it waits for, or NULL */
+  union {               /* parked: what it waits for, as 'waits' says */
+    struct Op *op;
+    Future *awaited;
+  };
   struct Scope *scopes; /* the innermost open scope */
   Node node;            /* its link to where it waits */
   Job job;
   Timer timer;          /* for operations that wait for a time */
   uint32_t id;          /* Task-id */
-  uint16_t ncancel;     /* cancel requests not taken back: 'cancelling' */
+  uint16_t poolslot;    /* where the pool anchors its coroutine, or 0 */
+  uint32_t ncancel;     /* cancel requests not taken back: 'cancelling' */
   uint8_t place;
   uint8_t outcome;      /* State to settle with, when 'taskmain' is over */
+  uint8_t waits;        /* WAITS_x */
+  bool inawait;         /* 'active' is suspended in its await */
   bool mustcancel;      /* a cancellation is to be delivered */
   bool interrupted;     /* its wait was given up: raise instead of finish */
   bool throwing;        /* raise the error in extra.throw, not CancelledError */
@@ -52,7 +59,7 @@ bool ca_task_settimer (Task *t, int64_t deadline);
 void ca_task_unsettimer (Task *t);
 
 /* The loop is being closed: take the task out of wherever it waits. */
-void ca_task_abandon (Task *t);
+void ca_task_abandon (lua_State *L, Core *c, Task *t);
 
 /*
 ** Ask a task to be cancelled: to be raised as CancelledError where it
@@ -95,7 +102,7 @@ int ca_task_raisecancelled (lua_State *L, Core *c, Task *t);
 void ca_task_throw (lua_State *L, Core *c, Task *t);
 
 /* Take back one request to cancel; how many are left. */
-int ca_task_uncancel (Task *t);
+uint32_t ca_task_uncancel (Task *t);
 
 /*
 ** Cancel everything on the list of work from 'base' on (see task.c): what
