@@ -18,6 +18,7 @@
 
 #include "awaitable.h"
 #include "combine.h"
+#include "coro.h"
 #include "error.h"
 
 typedef struct Links Links;
@@ -27,6 +28,7 @@ typedef struct Link {
   Job job;
   Links *links;
   Future *member;
+  uint32_t slot;                /* the member's first place in the list */
 } Link;
 
 struct Links {
@@ -35,7 +37,8 @@ struct Links {
   Loop *loop;
   uint32_t generation;          /* of the loop */
   void *owner;                  /* Combine or Watch; NULL: it is gone */
-  uint32_t n;
+  uint32_t n;                   /* room */
+  uint32_t used;                /* how many there are */
   uint32_t nqueued;             /* jobs in the ready queue */
   Link link[];
 };
@@ -82,7 +85,7 @@ static Links *newlinks (lua_State *L, Core *c, Loop *l, uint32_t n,
   links->loop = l;
   links->generation = l->generation;
   list_init(&links->orphan.link);
-  links->n = n;
+  links->n = links->used = n;
   links->nqueued = 0;
   links->owner = NULL;
   for (uint32_t i = 0; i < n; i++) {
@@ -107,7 +110,7 @@ static void freelinks (Links *links) {
 /* The owner goes: no member tells it any more. */
 static void droplinks (Links *links) {
   links->owner = NULL;
-  for (uint32_t i = 0; i < links->n; i++)
+  for (uint32_t i = 0; i < links->used; i++)
     list_remove(&links->link[i].node.link);
   if (links->nqueued == 0 || !links->loop->open ||
       links->loop->generation != links->generation) freelinks(links);
@@ -199,8 +202,8 @@ static void shielded (lua_State *L, Core *c, int idx, Combine *cb,
 /* Push the member of a link of the combine at 'idx'. */
 static void pushmember (lua_State *L, int idx, Link *link) {
   lua_getiuservalue(L, idx, FUV_MEMBERS);
-  lua_rawgetp(L, -1, link->member);
-  lua_remove(L, -2);
+  lua_rawgeti(L, -1, link->slot);
+  lua_replace(L, -2);
 }
 
 
@@ -240,7 +243,7 @@ bool ca_combine_canbecancelled (const Future *f) {
   const Combine *cb = (const Combine *)(const void *)f;
   if (cb->mode == SHIELD) return true;
   if (cb->links == NULL) return false;
-  for (uint32_t i = 0; i < cb->links->n; i++)
+  for (uint32_t i = 0; i < cb->links->used; i++)
     if (cb->links->link[i].member->head.state == PENDING) return true;
   return false;
 }
@@ -269,7 +272,7 @@ bool ca_combine_cancel (lua_State *L, Core *c, Future *f, int msg) {
   }
   keepmessage(L, idx, msg);
   cb->cancelled = true;
-  for (uint32_t i = cb->links->n; i-- > 0; ) {  /* the work is a stack */
+  for (uint32_t i = cb->links->used; i-- > 0; ) {  /* the work is a stack */
     Future *member = cb->links->link[i].member;
     if (member->head.state != PENDING) continue;
     if (member->head.kind == KIND_FUTURE) {
@@ -359,51 +362,50 @@ int ca_combine_result (lua_State *L, Core *c, int idx) {
 }
 
 
-/* Replace the coroutine object at 'at' by its task, which the table below
-   it has when the object has come before. */
-static void taskofcoro (lua_State *L, Core *c, Loop *l, int at) {
-  int seen = at - 1;
-  lua_pushvalue(L, at);
-  if (lua_rawget(L, seen) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_pushvalue(L, at);
-    ca_future_ensure(L, c, l, at);
-    lua_pushvalue(L, at);
-    lua_rawset(L, seen);
-  }
-  else lua_replace(L, at);
-}
-
-
 /*
 ** The list at 'list' has n things: make them futures, in a new table
-** (pushed) with the futures by slot, and each future under its address.
-** The same thing twice is one future. Returns how many are different.
+** (pushed). The same coroutine object twice is one task.
 */
-static uint32_t makemembers (lua_State *L, Core *c, Loop *l, int list,
-                             uint32_t n) {
-  lua_createtable(L, (int)n, (int)n);
+static void makemembers (lua_State *L, Core *c, Loop *l, int list,
+                         uint32_t n) {
+  lua_createtable(L, (int)n, 0);
   int members = lua_gettop(L);
-  lua_newtable(L);              /* coroutine object -> its task */
-  uint32_t different = 0;
+  uint32_t stamp = ++c->ngathers;
   for (uint32_t i = 1; i <= n; i++) {
     lua_rawgeti(L, list, i);
-    int at = lua_gettop(L);
+    int at = members + 1;
     if (lua_isnil(L, at))
       luaL_error(L, "nothing to wait for at position %d (nil)", (int)i);
-    if (ca_test(L, c, at, KIND_CORO) != NULL) taskofcoro(L, c, l, at);
+    Object *o = ca_object(L, c, at);
+    if (o != NULL && o->kind == KIND_CORO) ca_coro_totask(L, c, l, at, stamp);
     Future *f = ca_future_ensure(L, c, l, at);
     if (f->loop != l || f->generation != l->generation)
       luaL_error(L, "the future at position %d belongs to a different loop",
                  (int)i);
-    lua_pushvalue(L, at);
     lua_rawseti(L, members, i);
-    if (lua_rawgetp(L, members, f) == LUA_TNIL) different++;
-    lua_pop(L, 1);
-    lua_rawsetp(L, members, f);
   }
-  lua_settop(L, members);
-  return different;
+}
+
+
+/*
+** Fill the links for the members (their table is on top), each once, and
+** tell how many there are. A mark on the futures finds those that come
+** again; nothing in between can raise.
+*/
+static uint32_t filllinks (lua_State *L, Links *links, uint32_t n) {
+  uint32_t k = 0;
+  for (uint32_t i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    Future *f = (Future *)lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (f->head.flags & F_MARKED) continue;
+    f->head.flags |= F_MARKED;
+    links->link[k].member = f;
+    links->link[k++].slot = i;
+  }
+  for (uint32_t i = 0; i < k; i++)
+    links->link[i].member->head.flags &= (uint16_t)~F_MARKED;
+  return k;
 }
 
 
@@ -411,22 +413,7 @@ static uint32_t makemembers (lua_State *L, Core *c, Loop *l, int list,
    at once. */
 static void linkmembers (lua_State *L, Core *c, Combine *cb, Links *links) {
   int idx = lua_gettop(L);
-  lua_getiuservalue(L, idx, FUV_MEMBERS);
-  lua_newtable(L);              /* members that are linked already */
-  uint32_t k = 0;
-  cb->links = links;
-  for (uint32_t i = 1; i <= cb->nslots && k < links->n; i++) {
-    lua_rawgeti(L, idx + 1, i);
-    Future *f = (Future *)lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    if (lua_rawgetp(L, idx + 2, f) == LUA_TNIL) {
-      lua_pushboolean(L, true);
-      lua_rawsetp(L, idx + 2, f);
-      links->link[k++].member = f;
-    }
-    lua_pop(L, 1);
-  }
-  lua_settop(L, idx);
+  uint32_t k = cb->nleft;
   links->owner = cb;
   cb->future.pins = 1;          /* while we are here */
   for (uint32_t i = 0; i < k; i++) {
@@ -448,24 +435,23 @@ static Combine *newcombine (lua_State *L, Core *c, Loop *l, int list,
                             uint32_t n, int mode) {
   Combine *cb = (Combine *)ca_future_new(L, c, l, KIND_COMBINE,
                                          sizeof(Combine));
-  int idx = lua_gettop(L);
   cb->mode = (uint8_t)mode;
   cb->nslots = n;
-  uint32_t different = makemembers(L, c, l, list, n);
-  lua_setiuservalue(L, idx, FUV_MEMBERS);
-  cb->nleft = different;
+  makemembers(L, c, l, list, n);
+  lua_setiuservalue(L, -2, FUV_MEMBERS);
   return cb;
 }
 
 
+/* From here on the members tell the combine on top. */
 static void begincombine (lua_State *L, Core *c, Combine *cb) {
-  Links *links = newlinks(L, c, cb->future.loop, cb->nleft, combinejob);
-  uint32_t slot;
-  /* A failure here must not leave the block. */
-  cb->links = links;
-  slot = ca_anchor(L, c, cb->future.loop);
-  cb->future.slot = slot;
-  linkmembers(L, c, cb, links);
+  Loop *l = cb->future.loop;
+  cb->links = newlinks(L, c, l, cb->nslots, combinejob);
+  lua_getiuservalue(L, -1, FUV_MEMBERS);
+  cb->nleft = cb->links->used = filllinks(L, cb->links, cb->nslots);
+  lua_pop(L, 1);
+  cb->future.slot = ca_anchor(L, c, l);
+  linkmembers(L, c, cb, cb->links);
 }
 
 
@@ -495,10 +481,31 @@ static lua_Integer listsize (lua_State *L, int list) {
 }
 
 
-/* gather(loop or nil, list, return_exceptions, aslist): a future. */
+/* first_bad(list, n): the place of what is neither a function nor can be
+   awaited, or nil. */
+static int combine_first_bad (lua_State *L) {
+  Core *c = ca_core(L);
+  lua_Integer n = luaL_checkinteger(L, 2);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (lua_rawgeti(L, 1, i) != LUA_TFUNCTION &&
+        !ca_coro_isawaitable(L, c, 2)) {
+      lua_pushinteger(L, i);
+      return 1;
+    }
+    lua_settop(L, 1);
+  }
+  return 0;
+}
+
+
+/* gather(loop or nil, list, return_exceptions, aslist [, n]): a future. */
 static int combine_gather (lua_State *L) {
   Core *c = ca_core(L);
-  lua_Integer n = listsize(L, 2);
+  lua_Integer n = lua_isnoneornil(L, 5) ? listsize(L, 2)
+                                        : luaL_checkinteger(L, 5);
+  luaL_checktype(L, 2, LUA_TTABLE);
   Loop *l = pickloop(L, c, 1, 2, n);
   lua_settop(L, 4);
   Combine *cb = newcombine(L, c, l, 2, (uint32_t)n, GATHER);
@@ -820,6 +827,7 @@ static const luaL_Reg watchmeta[] = {
 
 
 static const luaL_Reg functions[] = {
+  {"first_bad", combine_first_bad},
   {"gather", combine_gather},
   {"members", combine_members},
   {"set_failure", combine_set_failure},

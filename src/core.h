@@ -112,6 +112,7 @@ typedef struct Core {
   const void *errors[ERR_COUNT];        /* the classes, by address */
   void *lastcoro;               /* the object in UV_LASTCORO, if unstarted */
   struct Loop *loops;           /* all loops, closed ones to be used again */
+  uint32_t ngathers;            /* tells one gather from the next */
   uint64_t ntasks;              /* for names: Task-1, Task-2 ... */
   struct Future **work;         /* futures to be cancelled: see task.c */
   size_t nwork, worksize;

@@ -19,8 +19,9 @@
 #include "future.h"
 #include "loop.h"
 
-/* States, in head.state; head.n counts the arguments. */
-enum { NEW, OPENED };
+/* States, in head.state; head.n counts the arguments. A GATHERED one has its
+   task in the place of its function, and in head.n which gather it was. */
+enum { NEW, OPENED, GATHERED };
 
 /* User values. The source is where it was created, in debug mode: then
    flags is WITHSOURCE and it comes after the arguments. */
@@ -154,6 +155,24 @@ int ca_coro_unpack (lua_State *L, Core *c, Object *o) {
   lua_getiuservalue(L, idx, CUV_FUNCTION);
   lua_replace(L, idx);
   return nargs;
+}
+
+
+void ca_coro_totask (lua_State *L, Core *c, Loop *l, int idx,
+                     uint32_t stamp) {
+  Object *o = (Object *)lua_touserdata(L, idx);
+  if (o->state == GATHERED && o->n == stamp) {
+    lua_getiuservalue(L, idx, CUV_FUNCTION);    /* the task */
+    lua_replace(L, idx);
+    return;
+  }
+  lua_pushvalue(L, idx);
+  ca_future_ensure(L, c, l, idx);
+  o->state = GATHERED;
+  o->n = stamp;
+  lua_pushvalue(L, idx);
+  lua_setiuservalue(L, -2, CUV_FUNCTION);
+  lua_pop(L, 1);
 }
 
 

@@ -22,6 +22,13 @@ int ca_coro_unpack (lua_State *L, Core *c, Object *o);
 */
 int ca_coro_target (lua_State *L, Core *c, int idx);
 
+/*
+** Replace the new coroutine object at 'idx' by a task of its own; the next
+** one with the same 'stamp' gets the same task.
+*/
+void ca_coro_totask (lua_State *L, Core *c, struct Loop *l, int idx,
+                     uint32_t stamp);
+
 /* Is the value at 'idx' something that 'await' takes? */
 bool ca_coro_isawaitable (lua_State *L, Core *c, int idx);
 

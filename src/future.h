@@ -28,7 +28,8 @@ enum {
   F_RETRIEVED = 1,      /* somebody has seen the error */
   F_QUIET = 2,          /* do not report: somebody else answers for it */
   F_ERRORPENDING = 4,   /* counted in loop->nunretrieved */
-  F_CALLBACKS = 8       /* it has had done-callbacks */
+  F_CALLBACKS = 8,      /* it has had done-callbacks */
+  F_MARKED = 16         /* seen already, by a function that looks */
 };
 
 /*

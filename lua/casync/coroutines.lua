@@ -62,9 +62,11 @@ local function sourcename(info)
     end
   end
   file:close()
-  if not text then return nil end
-  return text:match "function%s+([%w_.:]+)%s*%("
-    or text:match "([%w_.]+)%s*=%s*[%w_.]*%s*%(?%s*function%s*%("
+  local before, after =
+    (text or ""):match "^(.-)%f[%w_]function%f[^%w_](.*)"
+  if not after then return nil end
+  return after:match "^%s+([%w_.:]+)%s*%("
+    or before:match "([%w_.]+)%s*=%s*[%w_.]*%s*%(?%s*$"
 end
 
 local function loadedname(fn)

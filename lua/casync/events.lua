@@ -128,6 +128,20 @@ local function tracebackof(context)
   return ok and traceback or nil
 end
 
+--- A value of a context; a context in a context is shown with its fields.
+local function textof(value)
+  if type(value) ~= "table" or getmetatable(value) then
+    return exceptions.text(value)
+  end
+  local parts = {}
+  for key, field in pairs(value) do
+    parts[#parts + 1] =
+      exceptions.text(key) .. "=" .. exceptions.text(field)
+  end
+  table.sort(parts)
+  return "{" .. table.concat(parts, ", ") .. "}"
+end
+
 --- Write a report to standard error: its message, the rest of its context as
 -- sorted lines, and the error with its traceback.
 function Loop:default_exception_handler(context)
@@ -135,7 +149,7 @@ function Loop:default_exception_handler(context)
   for key, value in pairs(context) do
     if not hidden[key] then
       local caption = captions[key]
-      local text = exceptions.text(value)
+      local text = textof(value)
       if caption then text = caption .. text:gsub("%s+$", "") end
       lines[#lines + 1] = exceptions.text(key) .. ": " .. text
     end

@@ -158,13 +158,10 @@ end
 
 --- Check that all in `list` can be awaited or called.
 local function checklist(list, n, who, level)
-  for i = 1, n do
-    local item = list[i]
-    local kind = type(item)
-    if kind ~= "function" and not core.isawaitable(item) then
-      error(("bad item #%d of '%s' (function or awaitable expected, got %s)")
-        :format(i, who, kind), (level or 2) + 1)
-    end
+  local i = core.first_bad(list, n)
+  if i then
+    error(("bad item #%d of '%s' (function or awaitable expected, got %s)")
+      :format(i, who, type(list[i])), (level or 2) + 1)
   end
 end
 
@@ -237,7 +234,7 @@ function tasks.gather(...)
   checklist(list, n, "gather")
   local loop = events.get_event_loop()
   if events.factories then
-    local made = {n = n}
+    local made = {}
     local seen = {}
     for i = 1, n do
       local item = list[i]
@@ -246,11 +243,9 @@ function tasks.gather(...)
       made[i] = future
     end
     list = made
-  elseif list.n ~= n then
-    list = table.move(list, 1, n, 1, {n = n})
   end
   return core.gather(loop, list, opts.return_exceptions and true or false,
-    aslist)
+    aslist, n)
 end
 
 --- Protect a task from the cancellation of the one that awaits this.
