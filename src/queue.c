@@ -37,6 +37,9 @@
 #include "operations.h"
 #include "waitlist.h"
 
+/* Registry key of the metatables. */
+static const char metaskey = 0;
+
 enum { QUV_BUFFER = 1, QUV_LESS, QUV_MAXSIZE, QUV_COUNT = QUV_MAXSIZE };
 
 /* Second user value of a put. */
@@ -655,19 +658,6 @@ static int queue_taskdone (lua_State *L) {
 }
 
 
-/* The fields of a queue: its methods, in upvalue 2, and 'maxsize'. */
-static int queue_index (lua_State *L) {
-  lua_settop(L, 2);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
-  lua_pushliteral(L, "maxsize");
-  if (!lua_rawequal(L, 2, -1)) return 0;
-  checkqueue(L);
-  lua_getiuservalue(L, 1, QUV_MAXSIZE);
-  return 1;
-}
-
-
 static void addcount (lua_State *L, luaL_Buffer *b, const char *what,
                       size_t n, const char *close) {
   if (n == 0) return;
@@ -709,6 +699,45 @@ static size_t checkmaxsize (lua_State *L, int idx) {
 }
 
 
+/*
+** Push the metatable of queues with the maxsize at index 1. 'maxsize' is a
+** field and methods are fields too, and an __index that is a function would
+** double the cost of every call; so queues of one size share a metatable
+** whose __index is {maxsize = ...} and goes on to the methods.
+*/
+static void pushmeta (lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &metaskey);
+  lua_pushvalue(L, 1);
+  if (lua_rawget(L, -2) != LUA_TNIL) {
+    lua_remove(L, -2);
+    return;
+  }
+  lua_pop(L, 1);
+  int metas = lua_gettop(L), general = metas + 1, special = metas + 2;
+  lua_getiuservalue(L, CORE, UV_TYPES + KIND_QUEUE);
+  lua_newtable(L);
+  lua_pushnil(L);
+  while (lua_next(L, general) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, special);
+  }
+  lua_createtable(L, 0, 1);             /* __index */
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "maxsize");
+  lua_createtable(L, 0, 1);
+  lua_getfield(L, general, "__index");
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, special, "__index");
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, special);
+  lua_rawset(L, metas);
+  lua_replace(L, metas);
+  lua_settop(L, metas);
+}
+
+
 static int newqueue (lua_State *L, Order order) {
   size_t max = checkmaxsize(L, 1);
   if (order == HEAP && !lua_isnoneornil(L, 2))
@@ -730,6 +759,8 @@ static int newqueue (lua_State *L, Order order) {
   lua_setiuservalue(L, -2, QUV_MAXSIZE);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, QUV_LESS);
+  pushmeta(L);
+  lua_setmetatable(L, -2);
   return 1;
 }
 
@@ -781,12 +812,14 @@ static const luaL_Reg functions[] = {
 /* Lua adds methods to 'QueueMethods': see lua/casync/queues.lua. */
 void ca_queue_open (lua_State *L) {
   ca_type_new(L, KIND_QUEUE, "Queue", methods, meta);
-  lua_pushvalue(L, CORE);
-  lua_getfield(L, -2, "__index");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -5, "QueueMethods");
-  lua_pushcclosure(L, queue_index, 2);
-  lua_setfield(L, -2, "__index");
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "QueueMethods");
   lua_pop(L, 1);
+  lua_newtable(L);              /* maxsize -> metatable, weak */
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &metaskey);
   ca_setfuncs(L, functions);
 }

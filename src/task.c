@@ -366,7 +366,8 @@ static bool resume (lua_State *L, Loop *l, Task *t) {
   if (status != LUA_YIELD) return finish(L, l, t, status);
   if (t->place == RUNNING) {       /* a bare yield */
     lua_pop(t->co, nresults);
-    lua_sethook(t->co, yieldhook, LUA_MASKCOUNT | LUA_MASKLINE, 1);
+    lua_sethook(t->co, yieldhook,
+                LUA_MASKRET | LUA_MASKCOUNT | LUA_MASKLINE, 1);
     t->place = READY;
     ca_loop_post(l, &t->job);
   }
