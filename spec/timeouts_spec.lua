@@ -12,6 +12,36 @@ local function caught(fn, ...)
   return err
 end
 
+describe("A function whose only result is a fresh awaitable", function()
+  it("stands for what that gives, as a task", async(function()
+    local task = casync.create_task(casync.sleep, 0, "slept")
+
+    assert.equal("slept", await(task))
+  end))
+
+  it("stands for it in a scope", async(function()
+    assert.same({true, "slept"},
+      {await(casync.move_on_after(10, casync.sleep, 0, "slept"))})
+  end))
+
+  it("can be cancelled while it waits", async(function()
+    local task = casync.create_task(casync.sleep, 3600)
+    helper.settle()
+    task:cancel()
+
+    local ok, err = pcall(await, task)
+    assert.is_false(ok)
+    assert.is_true(casync.CancelledError:is(err))
+  end))
+
+  it("gives a future as it is", async(function()
+    local future = casync.get_running_loop():create_future()
+    local task = casync.create_task(function() return future end)
+
+    assert.equal(future, await(task))
+  end))
+end)
+
 describe("timeout", function()
   it("raises TimeoutError when the time has passed", async(function()
     local scope

@@ -101,7 +101,10 @@ describe("WaitList", function()
   it("cannot be waited for outside a task", function()
     local wait = list:wait()
 
-    assert.has_error(function() await(wait) end)
+    local ok, err = pcall(await, wait)
+
+    assert.is_false(ok)
+    assert.matches("outside a task", err)
     assert.equal(0, list:count())
   end)
 
@@ -157,7 +160,7 @@ describe("WaitList", function()
   end)
 
   it("holds a hundred thousand waiters", async(60, function()
-    local n, woken = 100000, 0
+    local n, woken = helper.gc and 2000 or 100000, 0
     for _ = 1, n do
       casync.create_task(function()
         await(list:wait())

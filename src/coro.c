@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "awaitable.h"
 #include "coro.h"
 #include "error.h"
 #include "future.h"
@@ -176,6 +177,16 @@ void ca_coro_totask (lua_State *L, Core *c, Loop *l, int idx,
 }
 
 
+bool ca_coro_islazy (lua_State *L, Core *c, int idx) {
+  if (lua_type(L, idx) != LUA_TUSERDATA) return false;
+  Object *o = ca_object(L, c, idx);
+  if (o == NULL) return false;
+  if (o->kind == KIND_CORO) return o->state == NEW;
+  if (o->kind != KIND_OP) return false;
+  return o->state == OP_NEW || ((Op *)(void *)o)->type->again;
+}
+
+
 bool ca_coro_isawaitable (lua_State *L, Core *c, int idx) {
   Object *o = ca_object(L, c, idx);
   if (o != NULL && (o->kind == KIND_CORO || o->kind == KIND_OP ||
@@ -262,6 +273,14 @@ static int coro_close_coroutine (lua_State *L) {
 }
 
 
+/* islazy(x): a coroutine object or an operation that is still to be awaited. */
+static int coro_islazy (lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, ca_coro_islazy(L, ca_core(L), 1));
+  return 1;
+}
+
+
 static int coro_iscoroutine (lua_State *L) {
   lua_pushboolean(L, ca_test(L, ca_core(L), 1, KIND_CORO) != NULL);
   return 1;
@@ -304,6 +323,7 @@ static const luaL_Reg functions[] = {
   {"isawaitable", coro_isawaitable},
   {"iscoroutine", coro_iscoroutine},
   {"iscoroutinefunction", coro_iscoroutinefunction},
+  {"islazy", coro_islazy},
   {NULL, NULL}
 };
 

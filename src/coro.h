@@ -29,6 +29,13 @@ int ca_coro_target (lua_State *L, Core *c, int idx);
 void ca_coro_totask (lua_State *L, Core *c, struct Loop *l, int idx,
                      uint32_t stamp);
 
+/*
+** Is the value at 'idx' a coroutine object or an operation that nobody has
+** awaited yet? A function that is run as a task, and whose only result is
+** such a one, means what that gives: create_task(casync.sleep, 1).
+*/
+bool ca_coro_islazy (lua_State *L, Core *c, int idx);
+
 /* Is the value at 'idx' something that 'await' takes? */
 bool ca_coro_isawaitable (lua_State *L, Core *c, int idx);
 

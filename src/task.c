@@ -116,6 +116,12 @@ static int taskmaink (lua_State *L, int status, lua_KContext ctx) {
     return ca_task_raisecancelled(L, NULL, t);
   }
   int n = lua_gettop(L) - MAIN_HANDLER;
+  if (n == 1 && ca_coro_islazy(L, ca_core(L), -1)) {
+    lua_getiuservalue(L, CORE, UV_AWAIT);
+    lua_insert(L, -2);
+    status = lua_pcallk(L, 1, LUA_MULTRET, MAIN_HANDLER, 0, taskmaink);
+    return taskmaink(L, status, 0);
+  }
   ca_future_pack(L, n);
   t->future.head.n = (uint32_t)n;
   t->outcome = RETURNED;

@@ -18,7 +18,7 @@ end)
 
 casync.run(function()
   casync.current_task():set_name("guide")
-  local east = casync.create_task(walker(0.04), {name = "east"})
+  local east = casync.create_task(walker(0.08), {name = "east"})
   local west = casync.create_task(walker(0.01), {name = "west"})
   print("unfinished: " .. names())
   await(west)

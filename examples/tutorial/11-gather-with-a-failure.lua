@@ -25,7 +25,7 @@ casync.run(function()
   local group = casync.gather(members())
   local ok, e = pcall(await, group)
   print("gather ended:", ok, e)
-  await(casync.sleep(0.1))
+  await(casync.sleep(0.15))
   print("the others went on\n")
 
   local a, b, c = members()

@@ -20,8 +20,8 @@ end
 local function race(title, options)
   local tasks = {
     casync.create_task(runner(0.02), {name = "quick"}),
-    casync.create_task(runner(0.05, true), {name = "clumsy"}),
-    casync.create_task(runner(0.10), {name = "slow"}),
+    casync.create_task(runner(0.08, true), {name = "clumsy"}),
+    casync.create_task(runner(0.2), {name = "slow"}),
   }
   local done, pending = await(casync.wait(tasks, options))
   print(("%s: done %s; pending %s"):format(title, names(done), names(pending)))
@@ -33,5 +33,5 @@ casync.run(function()
   race("first completed", {return_when = casync.FIRST_COMPLETED})
   race("first exception", {return_when = casync.FIRST_EXCEPTION})
   race("all completed", {return_when = casync.ALL_COMPLETED})
-  race("time-out", {timeout = 0.07})
+  race("time-out", {timeout = 0.14})
 end)

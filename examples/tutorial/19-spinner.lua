@@ -12,7 +12,7 @@ local spin = async(function(message)
     io.write(status, ("\b"):rep(#status))
     io.flush()
     i = i + 1
-    ok, e = pcall(await, casync.sleep(0.02))
+    ok, e = pcall(await, casync.sleep(0.1))
   until not ok
   local width = #message + 2
   io.write((" "):rep(width), ("\b"):rep(width))
@@ -21,7 +21,7 @@ local spin = async(function(message)
 end)
 
 local slow_answer = async(function()
-  await(casync.sleep(0.05))
+  await(casync.sleep(0.25))
   return 42
 end)
 

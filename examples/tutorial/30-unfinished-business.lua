@@ -21,7 +21,7 @@ local short, long
 casync.run(function()
   short = casync.create_task(background("short", 0.01))
   long = casync.create_task(background("long", 60))
-  await(casync.sleep(0.03))
+  await(casync.sleep(0.08))
   print("main ends")
 end)
 print(("short: done %s, cancelled %s"):format(short:done(), short:cancelled()))

@@ -9,12 +9,20 @@ coroutines.await = core.await
 coroutines.iscoroutine = core.iscoroutine
 coroutines.iscoroutinefunction = core.iscoroutinefunction
 
---- Call a function, or await what an async function gives, or await an
--- awaitable: what is meant wherever both are taken. Only in a task.
+local function results(...)
+  if select("#", ...) == 1 and core.islazy((...)) then
+    return core.await((...))
+  end
+  return ...
+end
+
+--- Call a function or await an awaitable: what is meant wherever both are
+-- taken. When all that the function gives is a coroutine object or an
+-- operation (an async function, `casync.sleep`), that is awaited. Only in a
+-- task.
 function coroutines.invoke(target, ...)
   if type(target) ~= "function" then return core.await(target) end
-  if core.iscoroutinefunction(target) then return core.await(target(...)) end
-  return target(...)
+  return results(target(...))
 end
 
 --- Raise an error at `level` unless `target` is a function or an awaitable.

@@ -103,6 +103,7 @@ function Loop:set_task_factory(factory)
   core.set_factories(events.factories)
 end
 
+--- The task factory, or nil.
 function Loop:get_task_factory()
   return factories[self]
 end
@@ -207,6 +208,7 @@ function Loop:set_exception_handler(handler)
   handlers[self] = handler
 end
 
+--- The exception handler that was set, or nil.
 function Loop:get_exception_handler()
   return handlers[self]
 end

@@ -113,10 +113,13 @@ function locks.Condition(lock)
   }, Condition)
 end
 
+--- Awaitable: true, with the lock held.
 function Condition:acquire() return self.lock:acquire() end
 
+--- Does anybody hold the lock?
 function Condition:locked() return self.lock:locked() end
 
+--- Release the lock.
 function Condition:release()
   if not self.lock:locked() then error("Lock is not acquired.", 2) end
   self.lock:release()

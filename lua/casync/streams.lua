@@ -314,6 +314,7 @@ function Server:is_serving()
   return false
 end
 
+--- The loop it runs in.
 function Server:get_loop()
   return self.loop
 end
@@ -400,8 +401,6 @@ end
 
 --- The addresses of a name: awaitable, gives a list of tables with family,
 -- type, protocol, address and port.
-function streams.getaddrinfo(host, port, opts)
-  return core.getaddrinfo(host, port, opts)
-end
+streams.getaddrinfo = core.getaddrinfo
 
 return streams

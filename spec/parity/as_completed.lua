@@ -2,8 +2,8 @@
 local casync = require "casync"
 local async, await = casync.async, casync.await
 
-local work = async(function(name, delay, err)
-  await(casync.sleep(delay))
+local work = async(function(name, turns, err)
+  for _ = 1, turns do await(casync.sleep(0)) end
   if err then error(err, 0) end
   return name
 end)
@@ -29,16 +29,16 @@ local function first_two(tasks)
 end
 
 casync.run(function()
-  print("order " .. collect { work("c", 0.03), work("a", 0.01), work("b", 0.02) })
+  print("order " .. collect { work("c", 30), work("a", 10), work("b", 20) })
 
   local out = {}
-  for future in casync.as_completed { work("x", 0.03), work("y", 0.01, "bad"), work("z", 0.02) } do
+  for future in casync.as_completed { work("x", 30), work("y", 10, "bad"), work("z", 20) } do
     local ok, value = pcall(await, future)
     out[#out + 1] = ok and value or "<" .. value .. ">"
   end
   print("error " .. table.concat(out, " "))
 
-  local tasks = start { { "quick", 0.01 }, { "slow", 0.2 }, { "slower", 0.3 } }
+  local tasks = start { { "quick", 10 }, { "slow", 1e9 }, { "slower", 1e9 } }
   out = {}
   local ok, e = pcall(function()
     for future in casync.as_completed(tasks, {timeout = 0.05}) do out[#out + 1] = await(future) end
@@ -49,7 +49,7 @@ casync.run(function()
   print(("timeout %s cancelled %s"):format(table.concat(out, " "), cancelled))
   for _, t in ipairs(tasks) do t:cancel() end
 
-  tasks = start { { "p", 0.01 }, { "q", 0.02 }, { "r", 0.03 } }
+  tasks = start { { "p", 10 }, { "q", 20 }, { "r", 30 } }
   print(("left early %s third %s"):format(first_two(tasks), tasks[3]:done()))
   print("goes on " .. await(tasks[3]))
 
@@ -61,5 +61,5 @@ casync.run(function()
 
   local done = casync.get_running_loop():create_future()
   done:set_result("ready")
-  print("already done " .. collect { work("later", 0.01), done })
+  print("already done " .. collect { work("later", 10), done })
 end)

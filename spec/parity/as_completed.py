@@ -2,8 +2,9 @@
 import asyncio
 
 
-async def work(name, delay, error=None):
-    await asyncio.sleep(delay)
+async def work(name, turns, error=None):
+    for _ in range(turns):
+        await asyncio.sleep(0)
     if error:
         raise ValueError(error)
     return name
@@ -11,19 +12,19 @@ async def work(name, delay, error=None):
 
 async def main():
     out = []
-    for future in asyncio.as_completed([work("c", 0.03), work("a", 0.01), work("b", 0.02)]):
+    for future in asyncio.as_completed([work("c", 30), work("a", 10), work("b", 20)]):
         out.append(await future)
     print("order", " ".join(out))
 
     out = []
-    for future in asyncio.as_completed([work("x", 0.03), work("y", 0.01, "bad"), work("z", 0.02)]):
+    for future in asyncio.as_completed([work("x", 30), work("y", 10, "bad"), work("z", 20)]):
         try:
             out.append(await future)
         except ValueError as e:
             out.append(f"<{e}>")
     print("error", " ".join(out))
 
-    tasks = [asyncio.create_task(work(n, d)) for n, d in (("quick", 0.01), ("slow", 0.2), ("slower", 0.3))]
+    tasks = [asyncio.create_task(work(n, d)) for n, d in (("quick", 10), ("slow", 10 ** 9), ("slower", 10 ** 9))]
     out = []
     try:
         for future in asyncio.as_completed(tasks, timeout=0.05):
@@ -34,7 +35,7 @@ async def main():
     for t in tasks:
         t.cancel()
 
-    tasks = [asyncio.create_task(work(n, d)) for n, d in (("p", 0.01), ("q", 0.02), ("r", 0.03))]
+    tasks = [asyncio.create_task(work(n, d)) for n, d in (("p", 10), ("q", 20), ("r", 30))]
     out = []
     for future in asyncio.as_completed(tasks):
         out.append(await future)
@@ -50,7 +51,7 @@ async def main():
 
     done = asyncio.get_running_loop().create_future()
     done.set_result("ready")
-    out = [await f for f in asyncio.as_completed([work("later", 0.01), done])]
+    out = [await f for f in asyncio.as_completed([work("later", 10), done])]
     print("already done", " ".join(out))
 
 

@@ -78,7 +78,7 @@ casync.run(function()
       if x == 1 then add("started") end
     end
   end)
-  await(casync.sleep(0.02))
+  await(casync.sleep(0.05))
   task:cancel()
   _, e = pcall(await, task)
   if casync.CancelledError:is(e) then add("cancelled") end

@@ -83,7 +83,7 @@ async def main():
         finally:
             await g.aclose()
     task = asyncio.create_task(consume())
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.05)
     task.cancel()
     try:
         await task

@@ -2,7 +2,7 @@
 local casync = require "casync"
 local async, await = casync.async, casync.await
 
-local DEPTH = 800
+local DEPTH = 500
 
 local link
 link = async(function(n, ending, unwound)

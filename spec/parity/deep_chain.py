@@ -1,7 +1,7 @@
 """A chain of tasks each awaiting the next: result, error, cancellation."""
 import asyncio
 
-DEPTH = 800
+DEPTH = 500
 
 
 async def link(n, end, unwound):

@@ -41,8 +41,8 @@ async def main():
     await attempt("empty", asyncio.gather())
     await attempt("nested", asyncio.gather(asyncio.gather(member("e")), member("f", 0)))
 
-    slow = asyncio.create_task(member("slow", 0.05))
-    g = asyncio.gather(slow, member("bad", 0.01, "first"), member("worse", 0.02, "second"))
+    slow = asyncio.create_task(member("slow", 0.2))
+    g = asyncio.gather(slow, member("bad", 0.01, "first"), member("worse", 0.1, "second"))
     await attempt("first error", g)
     print("done", str(g.done()).lower(), "cancelled", str(g.cancelled()).lower(), "cancel", str(g.cancel()).lower())
     print("sibling goes on:", await slow)
@@ -51,7 +51,7 @@ async def main():
         member("g"), member("h", 0.01, "kept"), member("i"), return_exceptions=True))
 
     child = asyncio.create_task(member("child", 1))
-    other = asyncio.create_task(member("other", 0.03))
+    other = asyncio.create_task(member("other", 0.1))
     g = asyncio.gather(child, other)
     await asyncio.sleep(0)
     child.cancel("by hand")

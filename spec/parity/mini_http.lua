@@ -13,10 +13,10 @@ local read_head = async(function(stream)
   end
 end)
 
-local function handle(stream)
+local function handle(stream, limit)
   local ok, e = pcall(function()
     while true do
-      local first, head = await(casync.wait_for(read_head(stream), 0.05))
+      local first, head = await(casync.wait_for(read_head(stream), limit or 5))
       if first == "" then return end
       local method, path = first:match("^(%S+) (%S+)")
       local body = await(stream:readexactly(tonumber(head["content-length"] or 0)))
@@ -78,6 +78,11 @@ casync.run(function()
   print("closed " .. tostring(await(stream:read()) == ""))
   stream:close()
 
+  server:close()
+  await(server:wait_closed())
+
+  server = await(casync.start_server(function(s) handle(s, 0.05) end, "127.0.0.1", 0))
+  _, port = server:sockets()[1]:getsockname()
   stream = await(casync.open_connection("127.0.0.1", port))
   stream:write("GET /echo HTTP/1.1\r\n")
   print("idle " .. (await(read_response(stream))))

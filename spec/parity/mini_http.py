@@ -11,16 +11,14 @@ async def read_head(reader):
     return first.decode().strip(), head
 
 
-async def handle(reader, writer):
-    served = 0
+async def handle(reader, writer, limit=5):
     try:
         while True:
-            first, head = await asyncio.wait_for(read_head(reader), 0.05)
+            first, head = await asyncio.wait_for(read_head(reader), limit)
             if not first:
                 break
             method, path, _ = first.split(" ")
             body = await reader.readexactly(int(head.get("content-length", 0)))
-            served += 1
             if path.startswith("/echo"):
                 status, text = "200 OK", body or f"{method} {path}".encode()
             else:
@@ -74,6 +72,11 @@ async def main():
     print("closed", str(await reader.read() == b"").lower())
     writer.close()
 
+    server.close()
+    await server.wait_closed()
+
+    server = await asyncio.start_server(lambda r, w: handle(r, w, 0.05), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /echo HTTP/1.1\r\n")
     print("idle", (await read_response(reader))[0])

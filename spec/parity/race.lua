@@ -44,7 +44,7 @@ end
 
 local function show(title, specs)
   local log, starts, rest = {}, {}, {}
-  local result = race(specs, 0.02, log)
+  local result = race(specs, 0.05, log)
   for _, s in ipairs(log) do
     local part = s:find("^start") and starts or rest
     part[#part + 1] = s
@@ -55,9 +55,9 @@ end
 
 casync.run(function()
   show("first wins", { { "a", 0.01, true }, { "b", 0, true } })
-  show("second wins", { { "a", 0.2, true }, { "b", 0.01, true } })
+  show("second wins", { { "a", 1, true }, { "b", 0.01, true } })
   show("failure starts the next at once", { { "a", 0, false }, { "b", 0.005, true }, { "c", 0, true } })
-  show("slow first still wins", { { "a", 0.03, true }, { "b", 0.2, true } })
-  show("none", { { "a", 0.001, false }, { "b", 0.03, false }, { "c", 0.001, false } })
+  show("slow first still wins", { { "a", 0.1, true }, { "b", 1, true } })
+  show("none", { { "a", 0.001, false }, { "b", 0.12, false }, { "c", 0.001, false } })
   show("empty", {})
 end)

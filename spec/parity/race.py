@@ -35,7 +35,7 @@ async def race(specs, stagger, log):
 
 async def show(title, specs):
     log = []
-    result = await race(specs, 0.02, log)
+    result = await race(specs, 0.05, log)
     starts = [x for x in log if x.startswith("start")]
     rest = [x for x in log if not x.startswith("start")]
     print(f"{title}: {result}; {', '.join(starts)}; {', '.join(sorted(rest))}")
@@ -43,10 +43,10 @@ async def show(title, specs):
 
 async def main():
     await show("first wins", [("a", 0.01, True), ("b", 0, True)])
-    await show("second wins", [("a", 0.2, True), ("b", 0.01, True)])
+    await show("second wins", [("a", 1, True), ("b", 0.01, True)])
     await show("failure starts the next at once", [("a", 0, False), ("b", 0.005, True), ("c", 0, True)])
-    await show("slow first still wins", [("a", 0.03, True), ("b", 0.2, True)])
-    await show("none", [("a", 0.001, False), ("b", 0.03, False), ("c", 0.001, False)])
+    await show("slow first still wins", [("a", 0.1, True), ("b", 1, True)])
+    await show("none", [("a", 0.001, False), ("b", 0.12, False), ("c", 0.001, False)])
     await show("empty", [])
 
 

@@ -29,13 +29,13 @@ end
 
 casync.run(function()
   local loop = casync.get_running_loop()
-  local bucket = new_bucket(3, 0.05)
+  local bucket = new_bucket(3, 0.02)
   local start, order, times = loop:time(), {}, {}
 
   local request = async(function(i)
     bucket:take()
     order[#order + 1] = i
-    times[#times + 1] = math.floor((loop:time() - start) / 0.05 + 0.5)
+    times[#times + 1] = loop:time() - start
   end)
   local tasks = {}
   for i = 0, 9 do tasks[i + 1] = casync.create_task(request(i)) end
@@ -43,6 +43,10 @@ casync.run(function()
   tasks[6]:cancel()
   await(casync.gather(tasks, {return_exceptions = true}))
   print("granted " .. table.concat(order, " "))
-  print("after refills " .. table.concat(times, " "))
+  local early = 0
+  for n, t in ipairs(times) do
+    if t < (n - 3) * 0.02 - 0.001 then early = early + 1 end
+  end
+  print("too early " .. early)
   bucket.refill:cancel()
 end)

@@ -24,18 +24,19 @@ class Bucket:
 
 async def main():
     loop = asyncio.get_running_loop()
-    bucket = Bucket(3, 0.05)
+    bucket = Bucket(3, 0.02)
     start, grants = loop.time(), []
 
     async def request(i):
         await bucket.take()
-        grants.append((i, round((loop.time() - start) / 0.05)))
+        grants.append((i, loop.time() - start))
     tasks = [asyncio.create_task(request(i)) for i in range(10)]
     await asyncio.sleep(0.01)
     tasks[5].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     print("granted", *[i for i, _ in grants])
-    print("after refills", *[t for _, t in grants])
+    early = [i for n, (i, t) in enumerate(grants) if t < (n - 2) * 0.02 - 0.001]
+    print("too early", len(early))
     bucket.refill.cancel()
 
 

@@ -3,10 +3,12 @@ local casync = require "casync"
 local async, await = casync.async, casync.await
 
 casync.run(function()
+  local loop = casync.get_running_loop()
+  local start = loop:time() + 0.02
   local numbers, sleepers, result = {}, {}, {}
 
   local sleeper = async(function(n)
-    await(casync.sleep(0.01 + n * 0.002))
+    await(casync.sleep(start + n * 0.002 - loop:time()))
     result[#result + 1] = n
   end)
   for i = 1, 50 do

@@ -5,9 +5,11 @@ import asyncio
 async def main():
     numbers = [i * 37 % 53 for i in range(1, 51)]
     result = []
+    loop = asyncio.get_running_loop()
+    start = loop.time() + 0.02
 
     async def sleeper(n):
-        await asyncio.sleep(0.01 + n * 0.002)
+        await asyncio.sleep(start + n * 0.002 - loop.time())
         result.append(n)
     await asyncio.gather(*[sleeper(n) for n in numbers])
     print(*result)

@@ -17,7 +17,7 @@ local child = async(function(name, failing, delay)
   local ok, e = pcall(function()
     await(casync.sleep(0))
     if failing then error(name, 0) end
-    await(casync.sleep(delay or 0.005))
+    await(casync.sleep(delay or 0.03))
     event("finished " .. name)
   end)
   if ok then return end
@@ -42,7 +42,7 @@ end
 
 local function simple(failing, body)
   local group <close> = casync.TaskGroup()
-  for i = 1, 3 do group:create_task(child("child" .. i, i <= failing, i / 200)) end
+  for i = 1, 3 do group:create_task(child("child" .. i, i <= failing, i / 50)) end
   if body == "raises" then error("body", 0) end
   if body == "waits" then
     await(casync.sleep(0.05))
@@ -88,7 +88,7 @@ end
 local function outside()
   local task = casync.create_task(function()
     local group <close> = casync.TaskGroup()
-    group:create_task(child("left", false))
+    group:create_task(child("left", false, 1))
     await(casync.sleep(10))
   end)
   await(casync.sleep(0.001))

@@ -11,7 +11,7 @@ def leaves(e):
 events = []
 
 
-async def child(name, failing, delay=0.005):
+async def child(name, failing, delay=0.03):
     try:
         await asyncio.sleep(0)
         if failing:
@@ -38,7 +38,7 @@ async def case(title, make):
 async def simple(failing, body):
     async with asyncio.TaskGroup() as group:
         for i in range(1, 4):
-            group.create_task(child(f"child{i}", i <= failing, i / 200))
+            group.create_task(child(f"child{i}", i <= failing, i / 50))
         if body == "raises":
             raise BodyError("body")
         if body == "waits":
@@ -88,7 +88,7 @@ async def cleanup_fails():
 async def outside():
     async def inner():
         async with asyncio.TaskGroup() as group:
-            group.create_task(child("left", False))
+            group.create_task(child("left", False, 1))
             await asyncio.sleep(10)
     task = asyncio.create_task(inner())
     await asyncio.sleep(0.001)

@@ -18,7 +18,7 @@ casync.run(function()
   local handles = {}
   for i = 0, 199 do
     local k = i * 73 % 200
-    handles[k] = loop:call_at(now + 0.02 + k * 0.0002, add, k)
+    handles[k] = loop:call_at(now + 0.05 + k * 0.0002, add, k)
   end
   for k = 0, 199 do
     if k % 4 ~= 0 then
@@ -26,7 +26,7 @@ casync.run(function()
       handles[k]:cancel()
     end
   end
-  await(casync.sleep(0.1))
+  await(casync.sleep(0.15))
   print("fired " .. logged())
   local cancelled = 0
   for k = 0, 199 do

@@ -10,12 +10,12 @@ async def main():
     handles = {}
     for i in range(200):
         k = i * 73 % 200
-        handles[k] = loop.call_at(now + 0.02 + k * 0.0002, log.append, k)
+        handles[k] = loop.call_at(now + 0.05 + k * 0.0002, log.append, k)
     for k in handles:
         if k % 4:
             handles[k].cancel()
             handles[k].cancel()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.15)
     print("fired", *log)
     print("cancelled", sum(h.cancelled() for h in handles.values()))
     log.clear()

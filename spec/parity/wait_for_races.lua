@@ -71,7 +71,7 @@ casync.run(function()
   await(attempt("task", casync.wait_for(task, 0.01)))
   print("task cancelled " .. tostring(task:cancelled()))
 
-  task = casync.create_task(work(0.03, "protected"))
+  task = casync.create_task(work(0.1, "protected"))
   await(attempt("shielded", casync.wait_for(casync.shield(task), 0.01)))
   print("task goes on: " .. await(task))
 

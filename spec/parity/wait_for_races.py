@@ -74,7 +74,7 @@ async def main():
     await attempt("task", asyncio.wait_for(task, 0.01))
     print("task cancelled", str(task.cancelled()).lower())
 
-    task = asyncio.create_task(work(0.03, "protected"))
+    task = asyncio.create_task(work(0.1, "protected"))
     await attempt("shielded", asyncio.wait_for(asyncio.shield(task), 0.01))
     print("task goes on:", await task)
 

@@ -2,8 +2,10 @@
 local casync = require "casync"
 local async, await = casync.async, casync.await
 
-local work = async(function(name, delay, err)
-  await(casync.sleep(delay))
+local FOREVER = 10 ^ 9
+
+local work = async(function(name, turns, err)
+  for _ = 1, turns do await(casync.sleep(0)) end
   if err then error(err, 0) end
   return name
 end)
@@ -36,21 +38,21 @@ casync.run(function()
   local loop = casync.get_running_loop()
   local tasks
   for _, mode in ipairs { "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION" } do
-    tasks = start({ "a", 0.03 }, { "b", 0.01 }, { "c", 0.02, "bad" }, { "d", 0.05 })
+    tasks = start({ "a", 30 }, { "b", 10 }, { "c", 20, "bad" }, { "d", 50 })
     show(mode, await(casync.wait(tasks, {return_when = casync[mode]})))
     finish(tasks)
   end
 
-  tasks = start({ "a", 0.01 }, { "b", 0.02 })
+  tasks = start({ "a", 10 }, { "b", 20 })
   show("no exception", await(casync.wait(tasks, {return_when = casync.FIRST_EXCEPTION})))
 
-  tasks = start({ "a", 0.02 }, { "b", 1 })
+  tasks = start({ "a", 20 }, { "b", FOREVER })
   await(casync.sleep(0))
   tasks[2]:cancel()
   show("cancelled is no exception", await(casync.wait(tasks, {return_when = casync.FIRST_EXCEPTION})))
 
-  tasks = start({ "a", 0.01 }, { "b", 1 }, { "c", 1 })
-  show("timeout", await(casync.wait(tasks, {timeout = 0.03})))
+  tasks = start({ "a", 10 }, { "b", FOREVER }, { "c", FOREVER })
+  show("timeout", await(casync.wait(tasks, {timeout = 0.02})))
   show("zero", await(casync.wait(tasks, {timeout = 0})))
   local cancelled = false
   for _, t in ipairs(tasks) do cancelled = cancelled or t:cancelled() end
@@ -65,7 +67,7 @@ casync.run(function()
   local done, pending = await(casync.wait({ x, y }, {return_when = casync.FIRST_COMPLETED}))
   print(("two in one tick %d %d"):format(#done, #pending))
 
-  tasks = start({ "a", 0.02 }, { "b", 0.02 })
+  tasks = start({ "a", 20 }, { "b", 20 })
   local waiter = casync.create_task(casync.wait(tasks))
   await(casync.sleep(0))
   waiter:cancel()

@@ -1,9 +1,12 @@
 """wait: the three modes, time-outs, what counts as done."""
 import asyncio
 
+FOREVER = 10 ** 9
 
-async def work(name, delay, error=None):
-    await asyncio.sleep(delay)
+
+async def work(name, turns, error=None):
+    for _ in range(turns):
+        await asyncio.sleep(0)
     if error:
         raise ValueError(error)
     return name
@@ -30,20 +33,20 @@ async def finish(tasks):
 async def main():
     loop = asyncio.get_running_loop()
     for mode in ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"):
-        tasks = start(("a", 0.03), ("b", 0.01), ("c", 0.02, "bad"), ("d", 0.05))
+        tasks = start(("a", 30), ("b", 10), ("c", 20, "bad"), ("d", 50))
         show(mode, *await asyncio.wait(tasks, return_when=getattr(asyncio, mode)))
         await finish(tasks)
 
-    tasks = start(("a", 0.01), ("b", 0.02))
+    tasks = start(("a", 10), ("b", 20))
     show("no exception", *await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION))
 
-    tasks = start(("a", 0.02), ("b", 1))
+    tasks = start(("a", 20), ("b", FOREVER))
     await asyncio.sleep(0)
     tasks[1].cancel()
     show("cancelled is no exception", *await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION))
 
-    tasks = start(("a", 0.01), ("b", 1), ("c", 1))
-    show("timeout", *await asyncio.wait(tasks, timeout=0.03))
+    tasks = start(("a", 10), ("b", FOREVER), ("c", FOREVER))
+    show("timeout", *await asyncio.wait(tasks, timeout=0.02))
     show("zero", *await asyncio.wait(tasks, timeout=0))
     print("never cancels", str(any(t.cancelled() for t in tasks)).lower())
     await finish(tasks)
@@ -56,7 +59,7 @@ async def main():
     done, pending = await asyncio.wait([x, y], return_when=asyncio.FIRST_COMPLETED)
     print("two in one tick", len(done), len(pending))
 
-    tasks = start(("a", 0.02), ("b", 0.02))
+    tasks = start(("a", 20), ("b", 20))
     waiter = asyncio.create_task(asyncio.wait(tasks))
     await asyncio.sleep(0)
     waiter.cancel()
