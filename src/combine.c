@@ -470,14 +470,21 @@ static Loop *pickloop (lua_State *L, Core *c, int idx, int list, lua_Integer n) 
 }
 
 
+/* Can so many things be combined? */
+static lua_Integer checksize (lua_State *L, int list, lua_Integer n) {
+  luaL_argcheck(L, n >= 0, list, "the length of the list is negative");
+  luaL_argcheck(L, n < 0x7ffffff, list, "list too long");
+  return n;
+}
+
+
 static lua_Integer listsize (lua_State *L, int list) {
   lua_Integer n;
   luaL_checktype(L, list, LUA_TTABLE);
   if (lua_getfield(L, list, "n") == LUA_TNUMBER) n = lua_tointeger(L, -1);
   else n = (lua_Integer)lua_rawlen(L, list);
   lua_pop(L, 1);
-  luaL_argcheck(L, n >= 0 && n < 0x7ffffff, list, "list too long");
-  return n;
+  return checksize(L, list, n);
 }
 
 
@@ -503,8 +510,9 @@ static int combine_first_bad (lua_State *L) {
 /* gather(loop or nil, list, return_exceptions, aslist [, n]): a future. */
 static int combine_gather (lua_State *L) {
   Core *c = ca_core(L);
-  lua_Integer n = lua_isnoneornil(L, 5) ? listsize(L, 2)
-                                        : luaL_checkinteger(L, 5);
+  lua_Integer n = lua_isnoneornil(L, 5)
+                  ? listsize(L, 2)
+                  : checksize(L, 2, luaL_checkinteger(L, 5));
   luaL_checktype(L, 2, LUA_TTABLE);
   Loop *l = pickloop(L, c, 1, 2, n);
   lua_settop(L, 4);

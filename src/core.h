@@ -107,6 +107,7 @@ typedef struct Core {
   lua_Alloc alloc;              /* all memory of casync comes from here */
   void *allocud;
   struct Loop *loop;            /* the running loop, or NULL */
+  struct Loop *lastloop;        /* the one that ran last; may be closed */
   struct Task *running;         /* the running task, or NULL */
   struct Handle *handle;        /* the running callback, or NULL */
   const void *errors[ERR_COUNT];        /* the classes, by address */

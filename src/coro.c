@@ -235,7 +235,8 @@ static void reportlost (lua_State *L, Core *c, Object *o, int idx) {
     lua_getiuservalue(L, idx, CUV_ARGS + (int)o->n);
     lua_setfield(L, -2, "source_traceback");
   }
-  ca_loop_report(L, c, c->loop);
+  Loop *l = c->loop != NULL ? c->loop : c->lastloop;
+  ca_loop_report(L, c, l);
 }
 
 
@@ -250,14 +251,16 @@ static int coro_gc (lua_State *L) {
 }
 
 
-/* guard_last(): watch the youngest coroutine object too (a run ends). */
+/* guard_last(): watch the youngest coroutine object too (a run ends); true
+   if there is one that has not been run. */
 static int coro_guard_last (lua_State *L) {
   Core *c = ca_core(L);
-  if (c->lastcoro == NULL) return 0;
+  lua_pushboolean(L, c->lastcoro != NULL);
+  if (c->lastcoro == NULL) return 1;
   guardlast(L, c);
   lua_pushnil(L);
   lua_setiuservalue(L, CORE, UV_LASTCORO);
-  return 0;
+  return 1;
 }
 
 

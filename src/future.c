@@ -573,10 +573,14 @@ static int future_tostring (lua_State *L) {
 }
 
 
-/* loop:create_future(): a future to be settled by hand. */
+/* loop:create_future(): a future to be settled by hand. A closed loop gives
+   one too, which nobody can wait for. */
 static int loop_create_future (lua_State *L) {
   Core *c = ca_core(L);
-  ca_future_new(L, c, ca_loop_check(L, c, 1), KIND_FUTURE, sizeof(Future));
+  uint32_t generation;
+  Loop *l = ca_loop_any(L, c, 1, &generation);
+  Future *f = ca_future_new(L, c, l, KIND_FUTURE, sizeof(Future));
+  f->generation = generation;
   return 1;
 }
 

@@ -33,7 +33,8 @@
 typedef struct LoopBox {
   Object head;
   uint32_t generation;
-  Loop *loop;
+  Loop *loop;                   /* NULL when it has been closed */
+  Loop *was;                    /* what 'loop' was; may live again by now */
 } LoopBox;
 
 
@@ -284,8 +285,10 @@ void ca_loop_call (lua_State *L, Loop *l, int n, const char *message,
 ** Life of a loop
 ** ======================================================== */
 
+/* Its use is to end the poll; libuv may fire it before it polls, and would
+   then wait for ever, were it not told to stop. */
 static void onalarm (uv_timer_t *alarm) {
-  (void)alarm;          /* its use is to end the poll */
+  uv_stop(alarm->loop);
 }
 
 
@@ -361,7 +364,7 @@ static int loop_new (lua_State *L) {
   if (status < 0)
     return ca_error_uv(L, c, status, "uv_loop_init",
                        "cannot make an event loop");
-  box->loop = l;
+  box->loop = box->was = l;
   box->generation = l->generation;
   l->open = true;
   return 1;
@@ -448,6 +451,13 @@ Loop *ca_loop_check (lua_State *L, Core *c, int idx) {
   if (box->loop == NULL || box->loop->closing)
     luaL_error(L, "Event loop is closed");
   return box->loop;
+}
+
+
+Loop *ca_loop_any (lua_State *L, Core *c, int idx, uint32_t *generation) {
+  LoopBox *box = (LoopBox *)ca_check(L, c, idx, KIND_LOOP);
+  *generation = box->generation;
+  return box->was;
 }
 
 
@@ -613,6 +623,7 @@ static int loop_run_forever (lua_State *L) {
   assert(box->loop == l);
   (void)box;
   c->loop = NULL;
+  c->lastloop = l;
   c->running = NULL;
   c->handle = NULL;
   c->debug = false;
@@ -816,10 +827,11 @@ static int loop_anchored (lua_State *L) {
 }
 
 
-/* collect_lost(loop): report failed tasks that nobody can ask any more. */
+/* collect_lost(loop [, force]): report failed tasks that nobody can ask any
+   more, and with 'force' all that is reported when it is collected. */
 static int loop_collect_lost (lua_State *L) {
   Loop *l = ca_loop_check(L, ca_core(L), 1);
-  if (l->nunretrieved > 0) {
+  if (l->nunretrieved > 0 || lua_toboolean(L, 2)) {
     lua_gc(L, LUA_GCCOLLECT);
     lua_gc(L, LUA_GCCOLLECT);
   }

@@ -146,6 +146,9 @@ static inline void ca_anchor_dropfrom (lua_State *L, Loop *l, int table,
 /* The loop at 'idx', which must be open. */
 Loop *ca_loop_check (lua_State *L, Core *c, int idx);
 
+/* The loop at 'idx', open or not, and which of its lives that is. */
+Loop *ca_loop_any (lua_State *L, Core *c, int idx, uint32_t *generation);
+
 /* The running loop; raises "no running event loop". */
 Loop *ca_loop_running (lua_State *L, Core *c);
 

@@ -2,9 +2,9 @@
 ** scope.c - time-outs and shields.
 **
 ** A scope belongs to the task that made it and is on the task's list,
-** innermost first, until it is left. Its body is C memory owned by the
-** task, so that a scope whose box was collected (because <close> was
-** forgotten) is still there when the task ends, to be disarmed and named.
+** innermost first, until it is left. Until then its box is anchored, so
+** that a scope whose <close> was forgotten is still there when the task
+** ends, to be disarmed and named.
 **
 ** A time-out that expires cancels its task, as asyncio's does, and takes
 ** that request back when it is left; if what leaves is a CancelledError and
@@ -28,7 +28,8 @@ struct Scope {
   Orphan orphan;                /* left, and its job is in the queue */
   Scope *outer;                 /* the next one on the task's list */
   Task *task;
-  Box *box;                     /* NULL when it has been collected */
+  Box *box;                     /* anchored */
+  uint32_t slot;                /* its anchor */
   Loop *loop;
   Timer timer;
   Job job;
@@ -91,12 +92,14 @@ static void unlinkscope (Scope *s) {
   if (*p == s) *p = s->outer;
   ca_timer_unset(s->loop, &s->timer);
   s->left = true;
-  if (s->box != NULL) s->box->scope = NULL;
+  s->box->scope = NULL;
 }
 
 
 /* It has been left: its memory goes now, or when its job has run. */
-static void letgo (Scope *s) {
+static void letgo (lua_State *L, Scope *s) {
+  Core *c = s->loop->core;
+  if (!s->loop->closing) ca_anchor_drop(L, c, s->loop, s->slot);
   if (!s->queued) freescope(s);
   else ca_loop_orphan(s->loop, &s->orphan, sizeof(Scope));
 }
@@ -133,17 +136,24 @@ static void arm (lua_State *L, Box *box) {
 }
 
 
+/* Enter a new scope; its box is on top of the stack. */
 static Scope *newscope (lua_State *L, Core *c, Box *box, bool shield,
                         const char *what) {
   lua_Debug ar;
   Task *t = c->running;
   if (t == NULL) luaL_error(L, "%s should be used inside a task", what);
+  Loop *l = t->future.loop;
+  uint32_t slot = ca_anchor(L, c, l);
   Scope *s = ca_malloc(c, sizeof(Scope));
-  if (s == NULL) ca_nomem(L);
+  if (s == NULL) {
+    ca_anchor_drop(L, c, l, slot);
+    ca_nomem(L);
+  }
   memset(s, 0, sizeof(*s));
   list_init(&s->orphan.link);
   s->task = t;
-  s->loop = t->future.loop;
+  s->loop = l;
+  s->slot = slot;
   s->box = box;
   s->shield = shield;
   s->ncancel = t->ncancel;
@@ -178,7 +188,7 @@ static bool leave (lua_State *L, Core *c, Box *box, int err) {
     own = ca_task_uncancel(t) <= s->ncancel && err != 0 &&
           ca_error_is(L, c, err, ERR_CANCELLED);
   }
-  letgo(s);
+  letgo(L, s);
   return own;
 }
 
@@ -199,17 +209,17 @@ void ca_scope_abandon (lua_State *L, Core *c, Task *t) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "warning");
     Loop *l = s->loop;
-    letgo(s);
+    letgo(L, s);
     ca_loop_report(L, c, l);
   }
 }
 
 
-void ca_scope_drop (Task *t) {
+void ca_scope_drop (lua_State *L, Task *t) {
   while (t->scopes != NULL) {
     Scope *s = t->scopes;
     unlinkscope(s);
-    letgo(s);
+    letgo(L, s);
   }
 }
 
@@ -300,16 +310,6 @@ static int scope_close (lua_State *L) {
 }
 
 
-static int scope_gc (lua_State *L) {
-  Box *box = (Box *)ca_test(L, ca_core(L), 1, KIND_SCOPE);
-  if (box != NULL && box->scope != NULL) {
-    box->scope->box = NULL;
-    box->scope = NULL;
-  }
-  return 0;
-}
-
-
 static int scope_tostring (lua_State *L) {
   Box *box = checkbox(L);
   const char *state = box->scope == NULL
@@ -332,7 +332,6 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg meta[] = {
   {"__close", scope_close},
-  {"__gc", scope_gc},
   {"__tostring", scope_tostring},
   {NULL, NULL}
 };

@@ -16,7 +16,7 @@ bool ca_scope_permits (Task *t, struct Scope *asker);
 void ca_scope_abandon (lua_State *L, Core *c, Task *t);
 
 /* The loop of the task is being closed: disarm its scopes. */
-void ca_scope_drop (Task *t);
+void ca_scope_drop (lua_State *L, Task *t);
 
 void ca_scope_open (lua_State *L);
 

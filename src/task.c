@@ -41,6 +41,9 @@
 /* Eager starts nested deeper than this are scheduled instead. */
 #define EAGERDEPTH 40
 
+/* Tracebacks of this size get no more frames of those that awaited. */
+#define TRACEBACKSIZE 16384
+
 
 /* {=======================================================
 ** The body
@@ -50,6 +53,17 @@
 enum { MAIN_TASK = 1, MAIN_HANDLER, MAIN_FUNCTION };
 
 
+/* Push the traceback with which the error at 1 was raised again from a
+   future, or nil. */
+static void pushearlier (lua_State *L) {
+  lua_getiuservalue(L, CORE, UV_ERROR);
+  bool again = !lua_isnil(L, -1) && lua_rawequal(L, -1, 1);
+  lua_pop(L, 1);
+  if (again) lua_getiuservalue(L, CORE, UV_TRACEBACK);
+  else lua_pushnil(L);
+}
+
+
 /* Message handler: keep where the error was thrown; the error stays as it
    is. An error that came from an awaited future has that one's frames. */
 static int task_handler (lua_State *L) {
@@ -57,25 +71,27 @@ static int task_handler (lua_State *L) {
   lua_settop(L, 1);
   if (ca_error_is(L, c, 1, ERR_CANCELLED) ||
       ca_error_is(L, c, 1, ERR_GENERATOREXIT)) return 1;
+  pushearlier(L);
+  if (lua_isstring(L, 2) && lua_rawlen(L, 2) >= TRACEBACKSIZE) {
+    lua_settop(L, 1);   /* a chain would copy it again and again */
+    return 1;
+  }
   luaL_traceback(L, L, NULL, 1);
-  lua_getiuservalue(L, CORE, UV_ERROR);
-  if (!lua_isnil(L, -1) && lua_rawequal(L, -1, 1) &&
-      lua_getiuservalue(L, CORE, UV_TRACEBACK) == LUA_TSTRING) {
+  if (lua_isstring(L, 2)) {
     if (c->running != NULL) {
       ca_task_push(L, c, c->running);
       ca_task_pushname(L, c->running, lua_gettop(L));
       lua_pushfstring(L, "%s\nawaited by task '%s':\n%s",
-                      lua_tostring(L, 4), lua_tostring(L, -1),
-                      lua_tostring(L, 2));
+                      lua_tostring(L, 2), lua_tostring(L, -1),
+                      lua_tostring(L, 3));
     }
-    else lua_pushfstring(L, "%s\nraised again:\n%s", lua_tostring(L, 4),
-                         lua_tostring(L, 2));
-    lua_replace(L, 2);
+    else lua_pushfstring(L, "%s\nraised again:\n%s", lua_tostring(L, 2),
+                         lua_tostring(L, 3));
   }
-  lua_settop(L, 2);
   lua_setiuservalue(L, CORE, UV_TRACEBACK);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, CORE, UV_ERROR);
+  lua_settop(L, 1);
   return 1;
 }
 
@@ -625,7 +641,7 @@ void ca_task_abandon (lua_State *L, Core *c, Task *t) {
   if (t->place == PARKED && !killed(t)) ca_task_unlink(t);
   if (t->timer.index != 0) ca_timer_unset(t->future.loop, &t->timer);
   list_remove(&t->node.link);
-  ca_scope_drop(t);
+  ca_scope_drop(L, t);
   unpool(L, c, t);
   t->co = t->active = NULL;
   t->place = ENDED;
@@ -1045,15 +1061,22 @@ static void pushcoro (lua_State *L, Task *t, int idx) {
 }
 
 
-void ca_task_pushawaited (lua_State *L, Task *t) {
+/* Push what the await is about in which the task is suspended, or nil. */
+static void pushobject (lua_State *L, Task *t) {
   lua_Debug ar;
   lua_State *co = t->active;
-  if (t->place != PARKED || co == NULL || !lua_checkstack(co, 1) ||
+  if (!t->inawait || co == NULL || !lua_checkstack(co, 1) ||
       !lua_getstack(co, 0, &ar) || lua_getlocal(co, &ar, 1) == NULL) {
     lua_pushnil(L);
     return;
   }
   if (co != L) lua_xmove(co, L, 1);
+}
+
+
+void ca_task_pushawaited (lua_State *L, Task *t) {
+  if (t->place == PARKED) pushobject(L, t);
+  else lua_pushnil(L);
 }
 
 
@@ -1249,6 +1272,15 @@ static void abandon (lua_State *L, Object *o) {
   Task *t = (Task *)(void *)o;
   if (t->place == ENDED) return;
   Core *c = ca_core(L);
+  if (t->place == READY && !t->interrupted && !t->throwing) {
+    pushobject(L, t);           /* woken, but it will not run any more */
+    Object *what = ca_object(L, c, -1);
+    if (what != NULL && what->kind == KIND_OP) {
+      Op *op = (Op *)(void *)what;
+      if (op->type->giveback != NULL) op->type->giveback(L, c, op);
+    }
+    lua_pop(L, 1);
+  }
   ca_task_abandon(L, c, t);
   unpool(L, c, t);
   luaL_checkstack(L, 8, "cannot close the loop");

@@ -128,6 +128,8 @@ local function trailing(main, known, who, ...)
   return options.check((...), known, who, 3)
 end
 
+local exitcode = false  -- has an interrupt left a run, to be the exit code?
+
 local function outcome(self, task, ok, ...)
   local interrupts = core.interrupted(self.loop)
   core.interrupt_end(self.loop)
@@ -137,7 +139,10 @@ local function outcome(self, task, ok, ...)
     err = KeyboardInterrupt()
   end
   if KeyboardInterrupt:is(err) then
-    if not caught() then core.interrupt_uncaught(true) end
+    if not caught() then
+      exitcode = true
+      core.interrupt_uncaught(true)
+    end
   elseif not caught() then
     local traceback = task:done() and task:traceback()
     if traceback or exceptions.ExceptionGroup:is(err) then
@@ -156,6 +161,10 @@ function Runner:run(main, ...)
   open(self, 2)
   local task = maketask(self, main,
     {context = opts.context or self.context}, ...)
+  if exitcode then      -- the program has gone on after all
+    exitcode = false
+    core.interrupt_uncaught(false)
+  end
   core.interrupt_begin(self.loop, task)
   return outcome(self, task, pcall(self.loop.run_until_complete, self.loop,
     task))
@@ -170,8 +179,7 @@ function Runner:close()
   if not loop or loop:is_closed() then return end
   local ok, err = pcall(loop.run_until_complete, loop,
     core.create_task(loop, {name = "shutdown"}, shutdown, loop))
-  core.guard_last()
-  core.collect_lost(loop)
+  core.collect_lost(loop, core.guard_last())
   loop:close()
   if not ok then error(err, 0) end
 end
