@@ -116,8 +116,10 @@ variant = $(MAKE) --no-print-directory BUILD=$(1) CFLAGS="$(2)" all
 SANITIZE = -O1 -g -fno-omit-frame-pointer
 
 # What takes too long under a checker that slows the process down: specs that
-# start other programs, and those with a hundred thousand tasks.
-INPROCESS = --exclude-tags=programs,slow --filter-out=hundred.thousand
+# start other programs, those with a hundred thousand tasks, and those that
+# fill the C stack.
+INPROCESS = --exclude-tags=programs,slow --filter-out=hundred.thousand \
+  --filter-out=C.stack.overflow
 
 asan:
 	@$(call variant,build-asan,$(SANITIZE) -fsanitize=address)

@@ -87,7 +87,8 @@ local waits = {
   as_completed = function()
     local future = newfuture()
     return casync.async(function()
-        for f in casync.as_completed {future} do return (await(f)) end
+        local iterate = casync.as_completed {future}
+        return (await(iterate()))
       end)(),
       function() future:set_result("result") end,
       function() future:set_exception("oops") end

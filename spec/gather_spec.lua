@@ -92,12 +92,14 @@ describe("gather", function()
       assert.same({1, 1}, {await(casync.gather(co, co))})
       assert.same({2, 3}, {await(casync.gather(fn, fn))})
       local task = casync.create_task(fn)
-      assert.same({4, 4, 4}, await(casync.gather {task, task, task, n = 3}))
+      assert.same({4, 4, 4, n = 3}, await(casync.gather {task, task, task}))
     end))
 
   it("raises the first error at once, and leaves the others running",
     async(function()
-      local other = casync.create_task(function() return (await(sleep(0.002, "x"))) end)
+      local other = casync.create_task(function()
+        return (await(sleep(0.002, "x")))
+      end)
       local err = {}
 
       assert.equal(err, caught(await, casync.gather(other, function()
@@ -329,7 +331,9 @@ end)
 
 describe("shield", function()
   it("keeps a cancellation from what it protects", async(function()
-    local inner = casync.create_task(function() return (await(sleep(0.002, "kept"))) end)
+    local inner = casync.create_task(function()
+      return (await(sleep(0.002, "kept")))
+    end)
     local outer = casync.create_task(function()
       return (await(casync.shield(inner)))
     end)

@@ -22,7 +22,7 @@ helper.scale = tonumber(os.getenv "CASYNC_TIMESCALE") or 1
 helper.gc = os.getenv "CASYNC_GC"
 
 if helper.gc == "incremental" then
-  collectgarbage("incremental", 1, 1000, 10)
+  collectgarbage("incremental", 1, 400, 10)
 elseif helper.gc == "generational" then
   collectgarbage("generational", 1, 1)
 elseif helper.gc and helper.gc ~= "" then

@@ -340,7 +340,7 @@ describe("a server", function()
         await(s:read())
       end)
       client = await(connect())
-      connect = casync.create_task(connect())
+      casync.create_task(connect())
       settle()
     end)
 

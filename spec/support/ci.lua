@@ -6,7 +6,7 @@ local pretty = require "pl.pretty"
 
 local busted = require "busted"
 
-local SLOWEST = 10
+local SLOWEST = 20
 
 local function message_of(failure)
   local message = failure.message
