@@ -179,7 +179,7 @@ static int core_set_namer (lua_State *L) {
 static int core_gc (lua_State *L) {
   Core *c = (Core *)lua_touserdata(L, 1);
   c->dying = true;
-  ca_free(c, c->work, c->worksize * sizeof(*c->work));
+  ca_free(c, c->work, c->worksize * sizeof(struct Future *));
   c->work = NULL;
   c->worksize = 0;
   ca_loop_freeall(c);

@@ -131,7 +131,7 @@ void ca_future_guard (lua_State *L, int idx) {
   if (!(f->head.flags & F_ERRORPENDING) && ca_future_loop(f) != NULL) {
     f->head.flags |= F_ERRORPENDING;
     f->loop->nunretrieved++;
-    f->loop->sweeps = 3;        /* the guard dies one collection later */
+    f->loop->sweep = true;
   }
 }
 

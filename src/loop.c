@@ -26,6 +26,9 @@
 #include "error.h"
 #include "loop.h"
 
+/* Heaps of more KB are not collected for the sake of reports. */
+#define MAXSWEEP 32768
+
 /* libuv's turn is due after this many nanoseconds of rounds. */
 #define POLLSLICE 50000
 
@@ -513,14 +516,22 @@ static uint64_t alarmtime (int64_t deadline) {
 }
 
 
+/* When the poll is to end at the latest: the earliest timer, or a collection
+   that is due. */
+static int64_t nextalarm (const Loop *l) {
+  int64_t at = l->nheap > 0 ? l->heap[1].deadline : INT64_MAX;
+  return (l->sweep && l->sweepat < at) ? l->sweepat : at;
+}
+
+
 /* Nothing is ready: let libuv wait for the earliest deadline or an event. */
 static void pollwait (Loop *l) {
-  bool alarm = l->nheap > 0;
+  bool alarm = l->nheap > 0 || l->sweep;
   bool forever = !alarm && !uv_loop_alive(&l->uv);
   if (alarm) {
     uv_update_time(&l->uv);
     uint64_t now = uv_now(&l->uv);
-    uint64_t at = alarmtime(l->heap[1].deadline);
+    uint64_t at = alarmtime(nextalarm(l));
     uv_timer_start(&l->alarm, onalarm, at > now ? at - now : 0, 0);
   }
   if (forever) uv_ref((uv_handle_t *)&l->wakeup);
@@ -542,14 +553,18 @@ static void deadlock (lua_State *L, Loop *l) {
 
 
 /*
-** Idle, and an error is waiting for somebody to ask for it: it is reported
-** when its task is collected, so collect a little.
+** Idle, and a failed task has not been asked for its error: it is reported
+** when it is collected, so collect, once for each time that tasks have
+** failed. Not in large heaps, and not for more than a twentieth of the time.
 */
-static bool sweep (lua_State *L, Loop *l) {
-  if (l->sweeps == 0 || l->nunretrieved == 0) return false;
-  if (!lua_gc(L, LUA_GCISRUNNING)) return false;
-  if (lua_gc(L, LUA_GCSTEP, 100)) l->sweeps--;
-  return true;
+static void sweep (lua_State *L, Loop *l) {
+  l->sweep = false;
+  if (l->nunretrieved == 0 || lua_gc(L, LUA_GCCOUNT) > MAXSWEEP ||
+      !lua_gc(L, LUA_GCISRUNNING)) return;
+  int64_t begun = ca_loop_now(l);
+  lua_gc(L, LUA_GCCOLLECT);
+  int64_t now = ca_loop_now(l);
+  l->sweepat = now + 20 * (now - begun);
 }
 
 
@@ -562,7 +577,10 @@ static void poll (lua_State *L, Loop *l) {
     }
     return;
   }
-  if (sweep(L, l)) uv_run(&l->uv, UV_RUN_NOWAIT);
+  if (l->sweep && ca_loop_now(l) >= l->sweepat) {
+    sweep(L, l);                /* a report may have made something ready */
+    uv_run(&l->uv, UV_RUN_NOWAIT);
+  }
   else if (l->main != 0 && l->nheap == 0 && l->holders == 0 &&
            !uv_loop_alive(&l->uv)) deadlock(L, l);
   else pollwait(l);

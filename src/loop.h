@@ -71,6 +71,7 @@ struct Loop {
   uint64_t nexttimer;           /* seq of the next timer */
   int64_t now;                  /* time of this round */
   int64_t lastpoll;             /* when libuv had its last turn */
+  int64_t sweepat;              /* not before this time */
   int64_t slow;                 /* slow_callback_duration */
   List bodies;                  /* libuv handles that are open */
   List orphans;                 /* memory that goes with a queued job */
@@ -80,7 +81,6 @@ struct Loop {
   uint32_t generation;          /* counts the lives of this structure */
   uint32_t holders;             /* what may wake it though libuv is idle */
   uint32_t nunretrieved;        /* errors nobody has asked for yet */
-  uint32_t sweeps;              /* collections to make when idle, for these */
   uint32_t main;                /* anchor of what run_until_complete awaits */
   uint32_t ntasks;              /* pending tasks */
   uint32_t nscheduled;          /* callbacks in the queue or with a timer */
@@ -89,6 +89,7 @@ struct Loop {
   void (*signalled) (lua_State *L, struct Loop *l);     /* acts on them */
   bool open;
   bool running;
+  bool sweep;                   /* collect when idle: tasks have failed */
   bool stopping;
   bool closing;
   bool debug;

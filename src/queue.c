@@ -695,7 +695,7 @@ static size_t checkmaxsize (lua_State *L, int idx) {
   luaL_argcheck(L, max == max, idx, "a number of items expected, got NaN");
   if (max <= 0 || max >= INT_MAX) return SIZE_MAX;
   size_t n = (size_t)max;
-  return (n < max) ? n + 1 : n;
+  return ((lua_Number)n < max) ? n + 1 : n;
 }
 
 

@@ -18,4 +18,8 @@ LUALIB_API int (luaL_argerror) (lua_State *L, int arg, const char *msg) RAISES;
 LUALIB_API int (luaL_typeerror) (lua_State *L, int arg, const char *name) RAISES;
 int ca_nomem (lua_State *L) RAISES;
 
+struct Core;
+int ca_error_uv (lua_State *L, struct Core *c, int err, const char *syscall,
+                 const char *detail) RAISES;
+
 #endif

@@ -74,7 +74,9 @@ local function sourcename(info)
     (text or ""):match "^(.-)%f[%w_]function%f[^%w_](.*)"
   if not after then return nil end
   return after:match "^%s+([%w_.:]+)%s*%("
-    or before:match "([%w_.]+)%s*=%s*[%w_.]*%s*%(?%s*$"
+    or before:match "([%w_.]+)%s*=%s*$"
+    or before:match "([%w_.]+)%s*=%s*[%w_.]*async%s*%(%s*$"
+    or before:match "([%w_.]+)%s*=%s*[%w_.]*generator%s*%(%s*$"
 end
 
 local function loadedname(fn)
