@@ -383,11 +383,11 @@ describe("Debug mode", function()
   end
 
   it("reports slow callbacks and slow steps", function()
-    loop.slow_callback_duration = 0.002
+    loop.slow_callback_duration = 0.1  -- nothing else takes that long
     local contexts = helper.capture(loop)
     loop:run_until_complete(function()
-      loop:call_soon(busy, 0.003)
-      casync.create_task(function() busy(0.003) end):set_name("slow")
+      loop:call_soon(busy, 0.11)
+      casync.create_task(function() busy(0.11) end):set_name("slow")
       await(sleep(0))
       await(sleep(0))
     end)
