@@ -10,9 +10,9 @@ local process = require "spec.support.process"
 local KERNEL = {
   list = 1,
   core = 2,
-  error = 3, loop = 3,
-  future = 4,
-  task = 5, handle = 5, awaitable = 5, scope = 5, coro = 5, await = 5,
+  error = 3, loop = 3, timer = 3,
+  future = 4, link = 4,
+  task = 5, cancel = 5, taskinfo = 5, watch = 5, handle = 5, awaitable = 5, scope = 5, coro = 5, await = 5,
   combine = 5, interrupt = 5, operations = 5,
 }
 
@@ -26,7 +26,7 @@ local UPWARD = {
 -- What several operations may share: 'stream' is what is common to all that
 -- carries bytes. They include the kernel and each other.
 local HELPERS = {
-  address = true, buffer = true, request = true, timer = true,
+  address = true, buffer = true, request = true,
   stream = true, waitlist = true,
 }
 

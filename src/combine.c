@@ -1,47 +1,18 @@
 /*
-** combine.c - futures that stand for other futures: gather and shield; and
-** Watch, a set of futures whose ends are awaited in turn, on which 'wait'
-** and 'as_completed' are built in Lua.
-**
-** Each member has a Link: a node in the member's list and a job. When the
-** member settles its job is posted, and in the next round the job tells the
-** owner: asyncio's done-callbacks take the same round. Links are C memory
-** of the owner, in one block.
+** combine.c - futures that stand for other futures: gather and shield.
 **
 ** A Combine is anchored from its creation until all its links have fired,
-** so links never outlive it. A Watch may be dropped at any time; its block
-** of links then waits for the jobs that are queued.
+** so links never outlive it: see link.h.
 */
 
 #include <assert.h>
 #include <string.h>
 
-#include "awaitable.h"
 #include "combine.h"
 #include "coro.h"
 #include "error.h"
-
-typedef struct Links Links;
-
-typedef struct Link {
-  Node node;
-  Job job;
-  Links *links;
-  Future *member;
-  uint32_t slot;                /* the member's first place in the list */
-} Link;
-
-struct Links {
-  Orphan orphan;                /* once the owner is gone */
-  Core *core;
-  Loop *loop;
-  uint32_t generation;          /* of the loop */
-  void *owner;                  /* Combine or Watch; NULL: it is gone */
-  uint32_t n;                   /* room */
-  uint32_t used;                /* how many there are */
-  uint32_t nqueued;             /* jobs in the ready queue */
-  Link link[];
-};
+#include "link.h"
+#include "task.h"
 
 /* What a Combine does, in its 'mode'. */
 enum { GATHER, SHIELD };
@@ -58,72 +29,6 @@ typedef struct Combine {
 } Combine;
 
 
-/* {=======================================================
-** Links
-** ======================================================== */
-
-static size_t linksize (uint32_t n) {
-  return sizeof(Links) + n * sizeof(Link);
-}
-
-
-static void linksettled (Node *node) {
-  Link *link = container_of(node, Link, node);
-  Links *links = link->links;
-  if (!links->loop->open || links->loop->generation != links->generation)
-    return;             /* it was closed: nobody waits any more */
-  links->nqueued++;
-  ca_loop_post(links->loop, &link->job);
-}
-
-
-static Links *newlinks (lua_State *L, Core *c, Loop *l, uint32_t n,
-                        void (*run) (lua_State *, Loop *, Job *)) {
-  Links *links = ca_malloc(c, linksize(n));
-  if (links == NULL) ca_nomem(L);
-  links->core = c;
-  links->loop = l;
-  links->generation = l->generation;
-  list_init(&links->orphan.link);
-  links->n = links->used = n;
-  links->nqueued = 0;
-  links->owner = NULL;
-  for (uint32_t i = 0; i < n; i++) {
-    Link *link = &links->link[i];
-    list_init(&link->node.link);
-    link->node.settled = linksettled;
-    link->job.next = NULL;
-    link->job.run = run;
-    link->links = links;
-    link->member = NULL;
-  }
-  return links;
-}
-
-
-static void freelinks (Links *links) {
-  list_remove(&links->orphan.link);
-  ca_free(links->core, links, linksize(links->n));
-}
-
-
-/* The owner goes: no member tells it any more. */
-static void droplinks (Links *links) {
-  links->owner = NULL;
-  for (uint32_t i = 0; i < links->used; i++)
-    list_remove(&links->link[i].node.link);
-  if (links->nqueued == 0 || !links->loop->open ||
-      links->loop->generation != links->generation) freelinks(links);
-  else ca_loop_orphan(links->loop, &links->orphan, linksize(links->n));
-}
-
-/* }====================================================== */
-
-
-/* {=======================================================
-** Gather and shield
-** ======================================================== */
-
 static inline Combine *tocombine (Future *f) {
   return (Combine *)(void *)f;
 }
@@ -133,7 +38,7 @@ static inline Combine *tocombine (Future *f) {
 static void donewithlinks (Combine *cb) {
   Links *links = cb->links;
   cb->links = NULL;
-  if (links != NULL) droplinks(links);
+  if (links != NULL) ca_links_drop(links);
 }
 
 
@@ -228,7 +133,7 @@ static void combinejob (lua_State *L, Loop *l, Job *job) {
   Combine *cb = (Combine *)links->owner;
   links->nqueued--;
   if (cb == NULL) {
-    if (links->nqueued == 0) freelinks(links);
+    if (links->nqueued == 0) ca_links_free(links);
     return;
   }
   Core *c = l->core;
@@ -446,45 +351,12 @@ static Combine *newcombine (lua_State *L, Core *c, Loop *l, int list,
 /* From here on the members tell the combine on top. */
 static void begincombine (lua_State *L, Core *c, Combine *cb) {
   Loop *l = cb->future.loop;
-  cb->links = newlinks(L, c, l, cb->nslots, combinejob);
+  cb->links = ca_links_new(L, c, l, cb->nslots, combinejob);
   lua_getiuservalue(L, -1, FUV_MEMBERS);
   cb->nleft = cb->links->used = filllinks(L, cb->links, cb->nslots);
   lua_pop(L, 1);
   cb->future.slot = ca_anchor(L, c, l);
   linkmembers(L, c, cb, cb->links);
-}
-
-
-/* The open loop at 'idx'; when it is nil the loop of the first future in
-   the list, else the one to use. */
-static Loop *pickloop (lua_State *L, Core *c, int idx, int list, lua_Integer n) {
-  if (!lua_isnoneornil(L, idx)) return ca_loop_check(L, c, idx);
-  if (c->loop != NULL) return c->loop;
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, list, i);
-    Future *f = ca_future_test(L, c, -1);
-    lua_pop(L, 1);
-    if (f != NULL && ca_future_loop(f) != NULL) return f->loop;
-  }
-  return ca_loop_get(L, c);
-}
-
-
-/* Can so many things be combined? */
-static lua_Integer checksize (lua_State *L, int list, lua_Integer n) {
-  luaL_argcheck(L, n >= 0, list, "the length of the list is negative");
-  luaL_argcheck(L, n < 0x7ffffff, list, "list too long");
-  return n;
-}
-
-
-static lua_Integer listsize (lua_State *L, int list) {
-  lua_Integer n;
-  luaL_checktype(L, list, LUA_TTABLE);
-  if (lua_getfield(L, list, "n") == LUA_TNUMBER) n = lua_tointeger(L, -1);
-  else n = (lua_Integer)lua_rawlen(L, list);
-  lua_pop(L, 1);
-  return checksize(L, list, n);
 }
 
 
@@ -511,10 +383,10 @@ static int combine_first_bad (lua_State *L) {
 static int combine_gather (lua_State *L) {
   Core *c = ca_core(L);
   lua_Integer n = lua_isnoneornil(L, 5)
-                  ? listsize(L, 2)
-                  : checksize(L, 2, luaL_checkinteger(L, 5));
+                  ? ca_links_count(L, 2)
+                  : ca_links_size(L, 2, luaL_checkinteger(L, 5));
   luaL_checktype(L, 2, LUA_TTABLE);
-  Loop *l = pickloop(L, c, 1, 2, n);
+  Loop *l = ca_links_loop(L, c, 1, 2, n);
   lua_settop(L, 4);
   Combine *cb = newcombine(L, c, l, 2, (uint32_t)n, GATHER);
   cb->collects = lua_toboolean(L, 3);
@@ -539,7 +411,7 @@ static int combine_shield (lua_State *L) {
   lua_createtable(L, 1, 0);
   lua_pushvalue(L, 2);
   lua_rawseti(L, 3, 1);
-  Loop *l = pickloop(L, c, 1, 3, 1);
+  Loop *l = ca_links_loop(L, c, 1, 3, 1);
   Combine *cb = newcombine(L, c, l, 3, 1, SHIELD);
   begincombine(L, c, cb);
   lua_settop(L, 4);
@@ -585,224 +457,6 @@ static int combine_members (lua_State *L) {
   return 1;
 }
 
-/* }====================================================== */
-
-
-/* {=======================================================
-** Watch
-** ======================================================== */
-
-typedef struct Watch {
-  Object head;
-  Links *links;                 /* NULL when closed */
-  Task *waiter;                 /* parked on it, or NULL */
-  uint32_t *order;              /* links in the order in which they fired */
-  uint32_t n;
-  uint32_t nfired;
-  uint32_t nnext;               /* how many 'next' has given */
-  uint32_t wanted;              /* wake the waiter when so many have fired */
-  bool onerror;                 /* or when a member raised */
-  bool failed;
-} Watch;
-
-typedef struct WatchOp {
-  Op op;
-  Watch *watch;
-  int64_t deadline;
-  uint32_t wanted;
-  bool timed;
-  bool onerror;
-  bool raises;                  /* a time-out raises */
-} WatchOp;
-
-
-static bool satisfied (const Watch *w) {
-  return w->nfired >= w->wanted || (w->onerror && w->failed);
-}
-
-
-static void watchjob (lua_State *L, Loop *l, Job *job) {
-  Link *link = container_of(job, Link, job);
-  Links *links = link->links;
-  Watch *w = (Watch *)links->owner;
-  (void)L;
-  (void)l;
-  links->nqueued--;
-  if (w == NULL) {
-    if (links->nqueued == 0) freelinks(links);
-    return;
-  }
-  w->order[w->nfired++] = (uint32_t)(link - links->link);
-  if (link->member->head.state == RAISED) w->failed = true;
-  if (w->waiter != NULL && satisfied(w)) {
-    Task *t = w->waiter;
-    w->waiter = NULL;
-    ca_task_unsettimer(t);
-    if (t->place == PARKED) ca_task_wake(t);
-  }
-}
-
-
-/* watch(list of futures): a Watch on them. */
-static int watch_new (lua_State *L) {
-  Core *c = ca_core(L);
-  lua_Integer n = listsize(L, 1);
-  lua_settop(L, 1);
-  Loop *l = pickloop(L, c, 2, 1, n);
-  lua_settop(L, 1);
-  Watch *w = ca_object_new(L, c, KIND_WATCH, sizeof(Watch), 1);
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, 2, 1);
-  w->n = (uint32_t)n;
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, 1, i);
-    Future *f = ca_future_test(L, c, -1);
-    if (f == NULL || f->loop != l || f->generation != l->generation)
-      return luaL_error(L, "the future at position %d belongs to a different "
-                           "loop", (int)i);
-    lua_pop(L, 1);
-  }
-  w->order = ca_malloc(c, (size_t)(n + 1) * sizeof(uint32_t));
-  if (w->order == NULL) return ca_nomem(L);
-  w->links = newlinks(L, c, l, w->n, watchjob);
-  w->links->owner = w;
-  for (uint32_t i = 0; i < w->n; i++) {
-    lua_rawgeti(L, 1, i + 1);
-    Future *f = (Future *)lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    Link *link = &w->links->link[i];
-    link->member = f;
-    if (f->head.state == PENDING) list_append(&f->nodes, &link->node.link);
-    else linksettled(&link->node);
-  }
-  return 1;
-}
-
-
-static void closewatch (Core *c, Watch *w) {
-  if (w->links == NULL) return;
-  droplinks(w->links);
-  w->links = NULL;
-  ca_free(c, w->order, (w->n + 1) * sizeof(uint32_t));
-  w->order = NULL;
-}
-
-
-static Watch *checkwatch (lua_State *L) {
-  return (Watch *)ca_check(L, ca_core(L), 1, KIND_WATCH);
-}
-
-
-/* watch:close(): stop watching. */
-static int watch_close (lua_State *L) {
-  Watch *w = checkwatch(L);
-  if (w->waiter != NULL) return luaL_error(L, "a task waits on this Watch");
-  closewatch(ca_core(L), w);
-  return 0;
-}
-
-
-static int watch_gc (lua_State *L) {
-  Core *c = ca_core(L);
-  Watch *w = (Watch *)ca_test(L, c, 1, KIND_WATCH);
-  if (w != NULL) closewatch(c, w);
-  return 0;
-}
-
-
-static int startwatch (lua_State *L, Core *c, Op *op, Task *t) {
-  WatchOp *wo = (WatchOp *)op;
-  Watch *w = wo->watch;
-  (void)c;
-  if (w->links == NULL) luaL_error(L, "this Watch is closed");
-  if (w->waiter != NULL) luaL_error(L, "another task waits on this Watch");
-  w->wanted = wo->wanted;
-  w->onerror = wo->onerror;
-  if (satisfied(w)) return CA_READY;
-  if (wo->timed && !ca_task_settimer(t, wo->deadline)) ca_nomem(L);
-  w->waiter = t;
-  return CA_WAIT;
-}
-
-
-static void giveupwatch (Op *op, Task *t) {
-  ca_task_unsettimer(t);
-  ((WatchOp *)op)->watch->waiter = NULL;
-}
-
-
-static int finishwait (lua_State *L, Core *c, Op *op) {
-  (void)L;
-  (void)c;
-  ((WatchOp *)op)->watch->waiter = NULL;
-  return 0;
-}
-
-
-static int finishnext (lua_State *L, Core *c, Op *op) {
-  WatchOp *wo = (WatchOp *)op;
-  Watch *w = wo->watch;
-  w->waiter = NULL;
-  if (w->nnext >= w->nfired)
-    return w->nnext >= w->n ? 0 : ca_error_raise(L, c, ERR_TIMEOUT, NULL);
-  lua_getiuservalue(L, 1, OPUV_OWNER);
-  lua_getiuservalue(L, -1, 1);
-  lua_rawgeti(L, -1, w->order[w->nnext++] + 1);
-  return 1;
-}
-
-
-/* Time is up, or the task was cancelled late: nobody waits any more. */
-static void givebackwatch (lua_State *L, Core *c, Op *op) {
-  (void)L;
-  (void)c;
-  ((WatchOp *)op)->watch->waiter = NULL;
-}
-
-
-static const OpType waittype = {
-  "wait", startwatch, giveupwatch, finishwait, givebackwatch, false
-};
-
-static const OpType nexttype = {
-  "as_completed", startwatch, giveupwatch, finishnext, givebackwatch, false
-};
-
-
-/* watch:wait(count, timeout or nil, onerror): until so many are done. */
-static int watch_wait (lua_State *L) {
-  Core *c = ca_core(L);
-  Watch *w = checkwatch(L);
-  lua_Integer count = luaL_checkinteger(L, 2);
-  bool timed = !lua_isnoneornil(L, 3);
-  lua_Number timeout = timed ? ca_seconds(L, 3) : 0;
-  WatchOp *wo = ca_op_new(L, c, &waittype, sizeof(WatchOp), 1, 1);
-  wo->watch = w;
-  wo->wanted = count > w->n ? w->n : (uint32_t)count;
-  wo->timed = timed;
-  wo->deadline = timed ? ca_loop_deadline(c->loop, timeout) : 0;
-  wo->onerror = lua_toboolean(L, 4);
-  return 1;
-}
-
-
-/* watch:next([deadline]): the next that is done; nil after the last. */
-static int watch_next (lua_State *L) {
-  Core *c = ca_core(L);
-  Watch *w = checkwatch(L);
-  bool timed = !lua_isnoneornil(L, 2);
-  lua_Number when = timed ? ca_seconds(L, 2) : 0;
-  WatchOp *wo = ca_op_new(L, c, &nexttype, sizeof(WatchOp), 1, 1);
-  wo->watch = w;
-  wo->wanted = w->nnext < w->n ? w->nnext + 1 : w->n;
-  wo->timed = timed;
-  wo->deadline = ca_loop_when(when);
-  return 1;
-}
-
-/* }====================================================== */
-
-
 /* set_failure(metatable): that of the Failures which gather returns. */
 static int combine_set_failure (lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -819,28 +473,12 @@ static const luaL_Reg combinemeta[] = {
 };
 
 
-static const luaL_Reg watchmethods[] = {
-  {"close", watch_close},
-  {"next", watch_next},
-  {"wait", watch_wait},
-  {NULL, NULL}
-};
-
-
-static const luaL_Reg watchmeta[] = {
-  {"__close", watch_close},
-  {"__gc", watch_gc},
-  {NULL, NULL}
-};
-
-
 static const luaL_Reg functions[] = {
   {"first_bad", combine_first_bad},
   {"gather", combine_gather},
   {"members", combine_members},
   {"set_failure", combine_set_failure},
   {"shield", combine_shield},
-  {"watch", watch_new},
   {NULL, NULL}
 };
 
@@ -849,8 +487,6 @@ void ca_combine_open (lua_State *L) {
   ca_type_new(L, KIND_COMBINE, "casync.Future", NULL, combinemeta);
   lua_getfield(L, -2, "FutureMethods");
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-  ca_type_new(L, KIND_WATCH, "casync.Watch", watchmethods, watchmeta);
   lua_pop(L, 1);
   ca_setfuncs(L, functions);
 }

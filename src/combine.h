@@ -1,5 +1,5 @@
 /*
-** combine.h - gather, shield and sets of watched futures: see combine.c.
+** combine.h - gather and shield: see combine.c.
 */
 
 #ifndef CA_COMBINE_H

@@ -7,6 +7,7 @@
 
 #include "await.h"
 #include "awaitable.h"
+#include "cancel.h"
 #include "combine.h"
 #include "core.h"
 #include "coro.h"
@@ -18,6 +19,8 @@
 #include "operations.h"
 #include "scope.h"
 #include "task.h"
+#include "taskinfo.h"
+#include "watch.h"
 
 /* Registry key of the module's table. */
 static const char modulekey = 0;
@@ -203,9 +206,12 @@ static int openall (lua_State *L) {
   ca_coro_open(L);
   ca_awaitable_open(L);
   ca_task_open(L);
+  ca_taskinfo_open(L);
+  ca_cancel_open(L);
   ca_await_open(L);
   ca_scope_open(L);
   ca_combine_open(L);
+  ca_watch_open(L);
   ca_interrupt_open(L);
   ca_sleep_open(L);
   ca_waitlist_open(L);

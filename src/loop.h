@@ -120,6 +120,9 @@ bool ca_timer_set (Loop *l, Timer *timer, int64_t deadline);
 /* Take a timer out, if it is set. */
 void ca_timer_unset (Loop *l, Timer *timer);
 
+/* Fire those that are due. */
+void ca_timer_fire (Loop *l);
+
 /* Its deadline; it must be set. */
 int64_t ca_timer_deadline (Loop *l, const Timer *timer);
 

@@ -1,5 +1,6 @@
 /*
 ** task.c - tasks, and the only place where their coroutines are resumed.
+** How they are cancelled is in cancel.c, their methods in taskinfo.c.
 **
 ** A pending task is always in exactly one of three places:
 **   running: 'core->running' is the task;
@@ -255,8 +256,7 @@ static void checkslow (lua_State *L, Loop *l, int64_t begun) {
 }
 
 
-/* The coroutine is not used again: the pool lets go of it. */
-static void unpool (lua_State *L, Core *c, Task *t) {
+void ca_task_unpool (lua_State *L, Core *c, Task *t) {
   if (t->poolslot == 0) return;
   lua_getiuservalue(L, CORE, UV_POOL);
   lua_pushboolean(L, 0);
@@ -317,7 +317,7 @@ static bool finish (lua_State *L, Loop *l, Task *t, int status) {
   if (l->debug) checkswallowed(L, l, t, idx);
   lua_xmove(t->co, L, 1);
   if (status == LUA_OK && !t->exposed) recycle(L, c, t, idx);
-  else unpool(L, c, t);
+  else ca_task_unpool(L, c, t);
   bool interrupt = t->outcome == RAISED &&
                    ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT);
   t->co = t->active = NULL;
@@ -431,226 +431,6 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
 
 
 /* {=======================================================
-** Cancellation
-** ======================================================== */
-
-void ca_task_unlink (Task *t) {
-  assert(t->place == PARKED);
-  if (t->waits == WAITS_FUTURE) list_remove(&t->node.link);
-  else if (t->waits == WAITS_OP) t->op->type->giveup(t->op, t);
-}
-
-
-/* Has its coroutine been closed behind our back? Then what it waited for
-   may be gone, and must not be touched. */
-static bool killed (const Task *t) {
-  return t->future.loop->core->running != t &&
-         lua_status(t->active) != LUA_YIELD;
-}
-
-
-static void setmessage (lua_State *L, Core *c, Task *t, int msg) {
-  if (msg == 0 || lua_isnoneornil(L, msg)) return;
-  msg = lua_absindex(L, msg);
-  ca_task_push(L, c, t);
-  lua_pushvalue(L, msg);
-  ca_future_setextra(L, -2, "cancelmessage");
-  lua_pop(L, 1);
-}
-
-
-/* Its wait is over: it will raise CancelledError. */
-static void interrupt (lua_State *L, Core *c, Task *t, int msg) {
-  setmessage(L, c, t, msg);
-  if (!killed(t)) ca_task_unlink(t);
-  t->interrupted = true;
-  ca_task_wake(t);
-}
-
-
-/* How many tasks can be on a chain of awaits before it must be a ring. */
-static uint32_t longest (const Task *t) {
-  return t->future.loop->ntasks + 1;
-}
-
-
-/* Cancel the future, not a task, that the parked task awaits. */
-static void cancelawaited (lua_State *L, Core *c, Task *t, Future *f,
-                           int msg) {
-  if (f->head.kind == KIND_COMBINE) {
-    if (ca_combine_canbecancelled(f)) {
-      ca_task_addwork(L, c, f);
-      return;
-    }
-    setmessage(L, c, t, msg);   /* its members are done: it is about to be */
-    t->mustcancel = true;
-    return;
-  }
-  luaL_checkstack(L, 6, "cannot cancel");
-  ca_task_pushawaited(L, t);    /* alive: its waiter has it on its stack */
-  ca_future_cancel(L, c, lua_gettop(L), msg);
-  lua_pop(L, 1);
-}
-
-
-/*
-** Deliver a cancellation to a parked task: the innermost of what it awaits
-** decides. A loop, not a recursion: chains are as long as people make them.
-** Where a chain branches (a gather) its members become work to be done.
-*/
-static void deliver (lua_State *L, Core *c, Task *t, int msg) {
-  Task *first = t;
-  for (uint32_t left = longest(t); ; left--) {
-    Future *f = t->waits == WAITS_FUTURE ? t->awaited : NULL;
-    if (f == NULL || killed(t)) {
-      interrupt(L, c, t, msg);
-      return;
-    }
-    if (left == 0) {    /* they await each other in a ring */
-      interrupt(L, c, first, msg);
-      return;
-    }
-    if (f->head.kind != KIND_TASK) {
-      cancelawaited(L, c, t, f, msg);
-      return;
-    }
-    Task *inner = (Task *)f;
-    inner->ncancel++;
-    if (!ca_scope_permits(inner, NULL)) {
-      setmessage(L, c, inner, msg);
-      return;
-    }
-    if (inner->place != PARKED) {
-      setmessage(L, c, inner, msg);
-      inner->mustcancel = true;
-      return;
-    }
-    t = inner;
-  }
-}
-
-
-/* Cancel the task itself; what it waits for may be added to the work. */
-static void cancelone (lua_State *L, Core *c, Task *t, int msg,
-                       struct Scope *scope) {
-  t->ncancel++;
-  if (!ca_scope_permits(t, scope)) setmessage(L, c, t, msg);
-  else if (t->place == PARKED) deliver(L, c, t, msg);
-  else {
-    if (!t->interrupted) setmessage(L, c, t, msg);
-    t->mustcancel = true;
-  }
-}
-
-
-static bool cancellable (const Future *f) {
-  return f->head.state == PENDING && ca_future_loop(f) != NULL;
-}
-
-
-void ca_task_addwork (lua_State *L, Core *c, Future *f) {
-  if (c->nwork == c->worksize) {
-    size_t size = c->worksize == 0 ? 16 : c->worksize * 2;
-    Future **work = ca_realloc(c, c->work, c->worksize * sizeof(Future *),
-                               size * sizeof(Future *));
-    if (work == NULL) ca_nomem(L);
-    c->work = work;
-    c->worksize = size;
-  }
-  c->work[c->nwork++] = f;
-}
-
-
-/* Only tasks and combined futures are work: they are anchored. */
-void ca_task_dowork (lua_State *L, Core *c, size_t base, int msg) {
-  while (c->nwork > base) {
-    Future *f = c->work[--c->nwork];
-    if (!cancellable(f)) continue;
-    if (f->head.kind == KIND_TASK) cancelone(L, c, (Task *)f, msg, NULL);
-    else ca_combine_cancel(L, c, f, msg);
-  }
-}
-
-
-bool ca_task_cancel (lua_State *L, Core *c, Task *t, int msg,
-                     struct Scope *scope) {
-  if (!cancellable(&t->future) || t->place == ENDED) return false;
-  luaL_checkstack(L, 10, "cannot cancel");
-  if (msg != 0) msg = lua_absindex(L, msg);
-  size_t base = c->nwork;
-  cancelone(L, c, t, msg, scope);
-  ca_task_dowork(L, c, base, msg);
-  return true;
-}
-
-
-uint32_t ca_task_uncancel (Task *t) {
-  if (t->ncancel > 0 && --t->ncancel == 0) {
-    t->mustcancel = false;
-    t->deferred = false;
-  }
-  return t->ncancel;
-}
-
-
-int ca_task_raisecancelled (lua_State *L, Core *c, Task *t) {
-  bool raise = c != NULL;
-  if (c == NULL) c = ca_core(L);
-  luaL_checkstack(L, 8, "cannot raise CancelledError");
-  ca_task_push(L, c, t);
-  int idx = lua_gettop(L);
-  if (ca_future_getextra(L, idx, "cancelmessage") != LUA_TNIL) {
-    lua_pushnil(L);
-    ca_future_setextra(L, idx, "cancelmessage");
-  }
-  lua_remove(L, idx);
-  ca_error_new(L, c, ERR_CANCELLED);
-  return raise ? lua_error(L) : 1;
-}
-
-
-void ca_task_park (lua_State *L, Core *c, Task *t) {
-  t->place = PARKED;
-  if (t->mustcancel) {
-    t->mustcancel = false;
-    luaL_checkstack(L, 8, "cannot wait");
-    int top = lua_gettop(L);
-    ca_task_push(L, c, t);
-    ca_future_getextra(L, top + 1, "cancelmessage");
-    size_t base = c->nwork;
-    deliver(L, c, t, top + 2);
-    ca_task_dowork(L, c, base, top + 2);
-    lua_settop(L, top);
-  }
-}
-
-
-void ca_task_throw (lua_State *L, Core *c, Task *t) {
-  ca_task_push(L, c, t);
-  lua_insert(L, -2);
-  ca_future_setextra(L, -2, "throw");
-  lua_pop(L, 1);
-  if (!killed(t)) ca_task_unlink(t);
-  t->throwing = true;
-  ca_task_wake(t);
-}
-
-
-void ca_task_abandon (lua_State *L, Core *c, Task *t) {
-  if (t->future.head.state != PENDING) return;
-  if (t->place == PARKED && !killed(t)) ca_task_unlink(t);
-  if (t->timer.index != 0) ca_timer_unset(t->future.loop, &t->timer);
-  list_remove(&t->node.link);
-  ca_scope_drop(L, t);
-  unpool(L, c, t);
-  t->co = t->active = NULL;
-  t->place = ENDED;
-}
-
-/* }====================================================== */
-
-
-/* {=======================================================
 ** Creation
 ** ======================================================== */
 
@@ -674,8 +454,7 @@ static lua_State *newcoroutine (lua_State *L, Core *c, Task *t) {
 }
 
 
-/* Push the coroutine of a pending task, at 'idx'. */
-static void pushcoroutine (lua_State *L, Task *t, int idx) {
+void ca_task_pushcoroutine (lua_State *L, Task *t, int idx) {
   if (t->poolslot == 0) lua_getiuservalue(L, idx, FUV_VALUE);
   else {
     lua_getiuservalue(L, CORE, UV_POOL);
@@ -748,7 +527,7 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context) {
   uint32_t slot = ca_anchor(L, c, l);
   lua_State *co = newcoroutine(L, c, t);
   if (lua_gethook(L) != NULL) {
-    pushcoroutine(L, t, task);
+    ca_task_pushcoroutine(L, t, task);
     inherithook(L, task + 1);
     lua_settop(L, task);
   }
@@ -901,365 +680,6 @@ static int task_ensure_future (lua_State *L) {
 /* }====================================================== */
 
 
-/* {=======================================================
-** Methods
-** ======================================================== */
-
-static Task *checktask (lua_State *L) {
-  return (Task *)ca_check(L, ca_core(L), 1, KIND_TASK);
-}
-
-
-void ca_task_pushname (lua_State *L, Task *t, int idx) {
-  if (ca_future_getextra(L, idx, "name") != LUA_TSTRING) {
-    lua_pop(L, 1);
-    lua_pushfstring(L, "Task-%d", (int)t->id);
-  }
-}
-
-
-static int task_get_name (lua_State *L) {
-  Task *t = checktask(L);
-  ca_task_pushname(L, t, 1);
-  return 1;
-}
-
-
-/* task:set_name(name): returns the task. */
-static int task_set_name (lua_State *L) {
-  checktask(L);
-  luaL_checkany(L, 2);
-  luaL_tolstring(L, 2, NULL);
-  ca_future_setextra(L, 1, "name");
-  lua_settop(L, 1);
-  return 1;
-}
-
-
-static int task_cancelling (lua_State *L) {
-  lua_pushinteger(L, checktask(L)->ncancel);
-  return 1;
-}
-
-
-/* task:uncancel(): take back one request; how many are left. */
-static int task_uncancel (lua_State *L) {
-  lua_pushinteger(L, ca_task_uncancel(checktask(L)));
-  return 1;
-}
-
-
-/* task:get_coro(): its coroutine, nil when it has ended. */
-static int task_get_coro (lua_State *L) {
-  Task *t = checktask(L);
-  if (t->co == NULL) return 0;
-  if (!t->started && lua_status(t->co) == LUA_OK) {
-    /* To whoever resumes it the values on its stack would look like a
-       function to run: let it begin, and wait for the loop there. */
-    int n;
-    lua_resume(t->co, L, (int)t->future.head.n, &n);
-    lua_pop(t->co, n);
-  }
-  t->exposed = true;
-  pushcoroutine(L, t, 1);
-  return 1;
-}
-
-
-static int task_get_context (lua_State *L) {
-  checktask(L);
-  ca_future_getextra(L, 1, "context");
-  return 1;
-}
-
-
-/* set_task_context(task, context): give it another context value. */
-static int task_set_task_context (lua_State *L) {
-  checktask(L);
-  ca_core(L)->contexts = true;
-  lua_settop(L, 2);
-  ca_future_setextra(L, 1, "context");
-  return 0;
-}
-
-
-/* task:get_stack(): a list of its frames, the innermost last. */
-static int task_get_stack (lua_State *L) {
-  Task *t = checktask(L);
-  lua_Debug ar;
-  lua_newtable(L);
-  if (t->co == NULL) return 1;
-  lua_State *co = t->active;
-  int depth = 0;
-  while (lua_getstack(co, depth, &ar)) depth++;
-  lua_Integer n = 0;
-  for (int level = depth - 1; level >= 0; level--) {
-    lua_getstack(co, level, &ar);
-    lua_getinfo(co, "nSl", &ar);
-    if (*ar.what == 'C') continue;
-    lua_createtable(L, 0, 4);
-    lua_pushstring(L, ar.name ? ar.name : "?");
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, ar.short_src);
-    lua_setfield(L, -2, "short_src");
-    lua_pushinteger(L, ar.currentline);
-    lua_setfield(L, -2, "currentline");
-    lua_pushinteger(L, ar.linedefined);
-    lua_setfield(L, -2, "linedefined");
-    lua_rawseti(L, -2, ++n);
-  }
-  return 1;
-}
-
-
-/* stack_traceback(task): its frames as a text. */
-static int task_stack_traceback (lua_State *L) {
-  Task *t = checktask(L);
-  lua_settop(L, 1);
-  if (t->co == NULL) ca_future_getextra(L, 1, "traceback");
-  else luaL_traceback(L, t->active, NULL, 0);
-  return 1;
-}
-
-
-/* The line where the outermost function of the task is, or -1. */
-static int currentline (Task *t) {
-  lua_Debug ar;
-  int depth = 0;
-  if (t->co == NULL || !t->started) return -1;
-  while (lua_getstack(t->co, depth, &ar)) depth++;
-  if (depth < 2 || !lua_getstack(t->co, depth - 2, &ar)) return -1;
-  lua_getinfo(t->co, "l", &ar);
-  return ar.currentline;
-}
-
-
-/* Push "coro=<name() running at place>" for the task at 'idx'. */
-static void pushcoro (lua_State *L, Task *t, int idx) {
-  char place[160];
-  if (lua_getiuservalue(L, idx, FUV_EXTRA) == LUA_TTABLE) {
-    lua_rawgeti(L, -1, 1);
-    lua_remove(L, -2);
-  }
-  if (!lua_isfunction(L, -1)) {
-    lua_pushliteral(L, "coro=<?>");
-    return;
-  }
-  ca_function_place(L, -1, place, sizeof(place));
-  const char *name = lua_tostring(L, -1);
-  if (t->co == NULL)
-    lua_pushfstring(L, "coro=<%s() done, defined at %s>", name, place);
-  else {
-    int line = currentline(t);
-    char *colon = strrchr(place, ':');
-    if (line > 0 && colon != NULL)
-      snprintf(colon, sizeof(place) - (size_t)(colon - place), ":%d", line);
-    lua_pushfstring(L, "coro=<%s() running at %s>", name, place);
-  }
-  lua_remove(L, -2);
-  lua_remove(L, -2);
-}
-
-
-/* Push what the await is about in which the task is suspended, or nil. */
-static void pushobject (lua_State *L, Task *t) {
-  lua_Debug ar;
-  lua_State *co = t->active;
-  if (!t->inawait || co == NULL || !lua_checkstack(co, 1) ||
-      !lua_getstack(co, 0, &ar) || lua_getlocal(co, &ar, 1) == NULL) {
-    lua_pushnil(L);
-    return;
-  }
-  if (co != L) lua_xmove(co, L, 1);
-}
-
-
-void ca_task_pushawaited (lua_State *L, Task *t) {
-  if (t->place == PARKED) pushobject(L, t);
-  else lua_pushnil(L);
-}
-
-
-static void pushstate (lua_State *L, Task *t) {
-  static const char *const names[] = {"pending", "finished", "finished",
-                                      "cancelled"};
-  bool cancelling = t->future.head.state == PENDING && t->ncancel > 0 &&
-                    (t->mustcancel || t->interrupted);
-  lua_pushstring(L, cancelling ? "cancelling" : names[t->future.head.state]);
-}
-
-
-/* Push the text for the task at 'idx', without what it waits for. */
-static void pushshort (lua_State *L, Task *t, int idx) {
-  pushstate(L, t);
-  ca_task_pushname(L, t, idx);
-  pushcoro(L, t, idx);
-  lua_pushfstring(L, "<Task %s name='%s' %s", lua_tostring(L, -3),
-                  lua_tostring(L, -2), lua_tostring(L, -1));
-  lua_replace(L, -4);
-  lua_pop(L, 2);
-}
-
-
-/* Push " wait_for=..." for the parked task, or "". */
-static void pushwaitfor (lua_State *L, Core *c, Task *t) {
-  ca_task_pushawaited(L, t);
-  int what = lua_gettop(L);
-  Object *o = ca_object(L, c, what);
-  if (o == NULL) lua_pushliteral(L, "");
-  else if (o->kind == KIND_TASK) {
-    pushshort(L, (Task *)o, what);
-    lua_pushfstring(L, " wait_for=%s>", lua_tostring(L, -1));
-  }
-  else lua_pushfstring(L, " wait_for=%s", luaL_tolstring(L, what, NULL));
-  lua_replace(L, what);
-  lua_settop(L, what);
-}
-
-
-static int task_tostring (lua_State *L) {
-  Core *c = ca_core(L);
-  Task *t = checktask(L);
-  lua_settop(L, 1);
-  pushshort(L, t, 1);
-  pushwaitfor(L, c, t);
-  ca_future_addresult(L, 1);
-  lua_pushfstring(L, "%s%s%s>", lua_tostring(L, 2), lua_tostring(L, 3),
-                  lua_tostring(L, -1));
-  return 1;
-}
-
-
-/* waiting(task): what it waits for: a future, a task, an operation, nil. */
-static int task_waiting (lua_State *L) {
-  Task *t = checktask(L);
-  lua_settop(L, 1);
-  ca_task_pushawaited(L, t);
-  return 1;
-}
-
-
-/* throw(task, err): raise err where the parked task waits. */
-static int task_throw (lua_State *L) {
-  Core *c = ca_core(L);
-  Task *t = checktask(L);
-  luaL_checkany(L, 2);
-  lua_settop(L, 2);
-  if (t->place != PARKED)
-    return luaL_error(L, "cannot throw into a task that is not waiting");
-  ca_task_throw(L, c, t);
-  return 0;
-}
-
-
-/* current_task([loop]): the running task, or nil. */
-static int task_current_task (lua_State *L) {
-  Core *c = ca_core(L);
-  Loop *l = lua_isnoneornil(L, 1) ? c->loop : ca_loop_check(L, c, 1);
-  if (c->running == NULL || l != c->running->future.loop) lua_pushnil(L);
-  else ca_task_push(L, c, c->running);
-  return 1;
-}
-
-
-typedef struct Found {
-  uint32_t id;
-  uint32_t slot;
-} Found;
-
-
-static int byid (const void *a, const void *b) {
-  uint32_t x = ((const Found *)a)->id, y = ((const Found *)b)->id;
-  return x < y ? -1 : x > y;
-}
-
-
-/* all_tasks([loop]): the tasks that have not ended, in order of creation. */
-static int task_all_tasks (lua_State *L) {
-  Core *c = ca_core(L);
-  Loop *l = lua_isnoneornil(L, 1) ? ca_loop_running(L, c)
-                                  : ca_loop_check(L, c, 1);
-  lua_settop(L, 0);
-  uint32_t n = 0;
-  Found *found = lua_newuserdatauv(L, (l->ntasks + 1) * sizeof(Found), 0);
-  for (uint32_t slot = 1; slot <= l->nanchors && n < l->ntasks; slot++) {
-    ca_anchor_push(L, c, l, slot);
-    Task *t = (Task *)ca_test(L, c, -1, KIND_TASK);
-    if (t != NULL && t->future.head.state == PENDING &&
-        t->future.slot == slot) {   /* others may have anchored it as well */
-      found[n].id = t->id;
-      found[n++].slot = slot;
-    }
-    lua_settop(L, 1);
-  }
-  qsort(found, n, sizeof(Found), byid);
-  lua_createtable(L, (int)n, 0);
-  for (uint32_t i = 0; i < n; i++) {
-    ca_anchor_push(L, c, l, found[i].slot);
-    lua_rawseti(L, 2, i + 1);
-  }
-  return 1;
-}
-
-
-/* istask(x): is it a task? */
-static int task_istask (lua_State *L) {
-  lua_pushboolean(L, ca_test(L, ca_core(L), 1, KIND_TASK) != NULL);
-  return 1;
-}
-
-
-/* task_id(task): the number in its default name, which orders tasks. */
-static int task_task_id (lua_State *L) {
-  lua_pushinteger(L, checktask(L)->id);
-  return 1;
-}
-
-
-static int task_nosettle (lua_State *L) {
-  checktask(L);
-  return luaL_error(L, "Task does not support set_result and set_exception: "
-                       "its function decides how it ends");
-}
-
-
-static const luaL_Reg methods[] = {
-  {"cancelling", task_cancelling},
-  {"get_context", task_get_context},
-  {"get_coro", task_get_coro},
-  {"get_name", task_get_name},
-  {"get_stack", task_get_stack},
-  {"set_exception", task_nosettle},
-  {"set_name", task_set_name},
-  {"set_result", task_nosettle},
-  {"uncancel", task_uncancel},
-  {NULL, NULL}
-};
-
-
-static const luaL_Reg meta[] = {
-  {"__tostring", task_tostring},
-  {NULL, NULL}
-};
-
-
-static const luaL_Reg functions[] = {
-  {"all_tasks", task_all_tasks},
-  {"create_task", task_create_task},
-  {"create_task_or", task_create_task_or},
-  {"current_task", task_current_task},
-  {"ensure_future", task_ensure_future},
-  {"istask", task_istask},
-  {"set_factories", task_set_factories},
-  {"set_task_context", task_set_task_context},
-  {"stack_traceback", task_stack_traceback},
-  {"task_id", task_task_id},
-  {"throw", task_throw},
-  {"waiting", task_waiting},
-  {NULL, NULL}
-};
-
-
 /* An anchored object whose loop is closed. */
 static void abandon (lua_State *L, Object *o) {
   if (o->kind == KIND_HANDLE) {
@@ -1273,7 +693,7 @@ static void abandon (lua_State *L, Object *o) {
   if (t->place == ENDED) return;
   Core *c = ca_core(L);
   if (t->place == READY && !t->interrupted && !t->throwing) {
-    pushobject(L, t);           /* woken, but it will not run any more */
+    ca_task_pushobject(L, t);   /* woken, but it will not run any more */
     Object *what = ca_object(L, c, -1);
     if (what != NULL && what->kind == KIND_OP) {
       Op *op = (Op *)(void *)what;
@@ -1282,7 +702,6 @@ static void abandon (lua_State *L, Object *o) {
     lua_pop(L, 1);
   }
   ca_task_abandon(L, c, t);
-  unpool(L, c, t);
   luaL_checkstack(L, 8, "cannot close the loop");
   lua_createtable(L, 0, 2);
   lua_pushliteral(L, "Task was destroyed but it is pending!");
@@ -1293,15 +712,18 @@ static void abandon (lua_State *L, Object *o) {
 }
 
 
+static const luaL_Reg functions[] = {
+  {"create_task", task_create_task},
+  {"create_task_or", task_create_task_or},
+  {"ensure_future", task_ensure_future},
+  {"set_factories", task_set_factories},
+  {NULL, NULL}
+};
+
+
 void ca_task_open (lua_State *L) {
   Core *c = ca_core(L);
   c->abandon = abandon;
-  ca_type_new(L, KIND_TASK, "casync.Task", NULL, meta);
-  lua_getfield(L, -1, "__index");
-  ca_future_methods(L);
-  ca_setfuncs(L, methods);
-  lua_setfield(L, -3, "TaskMethods");
-  lua_pop(L, 1);
   lua_pushvalue(L, CORE);
   lua_pushcclosure(L, task_handler, 1);
   lua_setiuservalue(L, CORE, UV_HANDLER);

@@ -91,6 +91,15 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context);
 /* Run the first step of a new task (on top) now, inside the running one. */
 void ca_task_runeagerly (lua_State *L, Core *c, Task *t);
 
+/* The coroutine of the task is not used again: the pool lets go of it. */
+void ca_task_unpool (lua_State *L, Core *c, Task *t);
+
+/* Push the coroutine of the pending task at 'idx'. */
+void ca_task_pushcoroutine (lua_State *L, Task *t, int idx);
+
+/* Push what the await is about in which the task is suspended, or nil. */
+void ca_task_pushobject (lua_State *L, Task *t);
+
 /* Push its name. */
 void ca_task_pushname (lua_State *L, Task *t, int idx);
 
