@@ -28,31 +28,8 @@ static int op_tostring (lua_State *L) {
 }
 
 
-/* operation_name(op): what it is called: "sleep", "Lock.acquire" ... */
-static int op_operation_name (lua_State *L) {
-  Op *op = (Op *)ca_check(L, ca_core(L), 1, KIND_OP);
-  lua_pushstring(L, op->type->name);
-  return 1;
-}
-
-
-/* operation_owner(op): the lock, queue or stream it belongs to, or nil. */
-static int op_operation_owner (lua_State *L) {
-  ca_check(L, ca_core(L), 1, KIND_OP);
-  lua_getiuservalue(L, 1, OPUV_OWNER);
-  return 1;
-}
-
-
 static const luaL_Reg meta[] = {
   {"__tostring", op_tostring},
-  {NULL, NULL}
-};
-
-
-static const luaL_Reg functions[] = {
-  {"operation_name", op_operation_name},
-  {"operation_owner", op_operation_owner},
   {NULL, NULL}
 };
 
@@ -62,5 +39,4 @@ void ca_awaitable_open (lua_State *L) {
   lua_getfield(L, -1, "__index");
   lua_setfield(L, -3, "OperationMethods");
   lua_pop(L, 1);
-  ca_setfuncs(L, functions);
 }

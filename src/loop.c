@@ -711,22 +711,6 @@ static int loop_census (lua_State *L) {
 }
 
 
-/* anchored(loop): a list of all that the loop keeps alive. */
-static int loop_anchored (lua_State *L) {
-  Core *c = ca_core(L);
-  Loop *l = ca_loop_check(L, c, 1);
-  lua_settop(L, 1);
-  ca_anchor_table(L, c, l);
-  lua_newtable(L);
-  lua_Integer n = 0;
-  for (uint32_t i = 1; i <= l->nanchors; i++) {
-    if (lua_rawgeti(L, 2, i) == LUA_TUSERDATA) lua_rawseti(L, 3, ++n);
-    else lua_pop(L, 1);
-  }
-  return 1;
-}
-
-
 /* collect_lost(loop [, force]): report failed tasks that nobody can ask any
    more, and with 'force' all that is reported when it is collected. */
 static int loop_collect_lost (lua_State *L) {
@@ -787,7 +771,6 @@ static const luaL_Reg meta[] = {
 
 
 static const luaL_Reg functions[] = {
-  {"anchored", loop_anchored},
   {"census", loop_census},
   {"collect_lost", loop_collect_lost},
   {"new_event_loop", loop_new},

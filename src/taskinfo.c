@@ -303,13 +303,6 @@ static int task_istask (lua_State *L) {
 }
 
 
-/* task_id(task): the number in its default name, which orders tasks. */
-static int task_task_id (lua_State *L) {
-  lua_pushinteger(L, checktask(L)->id);
-  return 1;
-}
-
-
 static int task_nosettle (lua_State *L) {
   checktask(L);
   return luaL_error(L, "Task does not support set_result and set_exception: "
@@ -343,7 +336,6 @@ static const luaL_Reg functions[] = {
   {"istask", task_istask},
   {"set_task_context", task_set_task_context},
   {"stack_traceback", task_stack_traceback},
-  {"task_id", task_task_id},
   {"waiting", task_waiting},
   {NULL, NULL}
 };
