@@ -133,7 +133,8 @@ static int taskmaink (lua_State *L, int status, lua_KContext ctx) {
     return ca_task_raisecancelled(L, NULL, t);
   }
   int n = lua_gettop(L) - MAIN_HANDLER;
-  if (n == 1 && ca_coro_islazy(L, ca_core(L), -1)) {
+  if (n == 1 && lua_type(L, -1) == LUA_TUSERDATA &&
+      ca_coro_islazy(L, ca_core(L), -1)) {
     lua_getiuservalue(L, CORE, UV_AWAIT);
     lua_insert(L, -2);
     status = lua_pcallk(L, 1, LUA_MULTRET, MAIN_HANDLER, 0, taskmaink);
@@ -153,7 +154,7 @@ static int begink (lua_State *L, int status, lua_KContext ctx);
    its coroutine. */
 static int begin (lua_State *L) {
   Task *t = (Task *)lua_touserdata(L, MAIN_TASK);
-  if (ca_core(L)->running != t) {
+  if (t->place != RUNNING) {
     int top = (int)t->future.head.n;
     lua_settop(L, top);
     lua_pushliteral(L, "this coroutine belongs to a casync task, which has "
