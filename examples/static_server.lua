@@ -337,6 +337,14 @@ local function linger(stream)
 end
 
 
+--- Close a connection; one that the peer does not take the rest from is
+-- aborted when its time is up.
+local function close(stream, options)
+  local _ <close> = casync.timeout(options.timeout)
+  await(stream:close())
+end
+
+
 --- Serve one connection until one side has had enough.
 local function serve_connection(stream, root, options)
   local log = options.log
@@ -397,6 +405,8 @@ static_server.serve = async(function(root, opts)
     if not ok and not casync.OSError:is(failure) and not casync.TimeoutError:is(failure) then
       error(failure, 0)
     end
+    -- It has a bounded time to take what is still queued, too.
+    casync.pcall(close, stream, options)
   end
 
   return await(casync.start_server(handler, opts.host or "127.0.0.1", opts.port or 0,

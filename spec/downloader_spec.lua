@@ -548,6 +548,16 @@ describe("static server", function()
     assert.is_true(not ok or #answer < 50 * #BINARY)
   end, {timeout = 0.05}))
 
+  it("does not wait for such a peer when it closes", served(function()
+    local stream <close> = connect()
+    await(stream:write(("GET /binary.dat HTTP/1.1\r\nHost: h\r\n\r\n"):rep(1000)))
+    await(casync.sleep(0.2))
+    server:close()
+
+    await(server:wait_closed())
+    await(stream:abort())
+  end, {timeout = 0.05}))
+
   it("tells each answer to its log", async(function()
     local lines = {}
     server = await(static_server.serve(root, {log = function(...)

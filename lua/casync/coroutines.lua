@@ -1,6 +1,7 @@
 --- Coroutine objects, and Lua's coroutines with `await` inside.
 
 local core = require "casync.core"
+local options = require "casync.options"
 
 local coroutines = {}
 
@@ -32,7 +33,7 @@ function coroutines.checktarget(target, who, nargs, level)
   if type(target) == "function" then return end
   if not core.isawaitable(target) then
     error(("bad argument to '%s' (function or awaitable expected, got %s)")
-      :format(who, type(target)), level)
+      :format(who, options.typename(target)), level)
   end
   if nargs > 0 then
     error(("bad argument to '%s' (only a function can be given arguments)")

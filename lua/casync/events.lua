@@ -51,8 +51,17 @@ end
 
 core.set_getloop(events.get_event_loop)
 
+local awaited          -- what run_until_complete waits for
+
 local function stop(future)
-  future:get_loop():stop()
+  if future == awaited then future:get_loop():stop() end
+end
+
+local function run(loop, future)
+  awaited = future
+  future:add_done_callback(stop)
+  core.set_main(loop, future)
+  loop:run_forever()
 end
 
 --- The results of a future, of a function or of any awaitable, running the
@@ -74,9 +83,8 @@ function Loop:run_until_complete(target)
   elseif future:get_loop() ~= self then
     error("the future belongs to a different loop", 2)
   end
-  future:add_done_callback(stop)
-  core.set_main(self, future)
-  local ok, err = pcall(self.run_forever, self)
+  local ok, err = pcall(run, self, future)
+  awaited = nil
   core.set_main(self, nil)
   future:remove_done_callback(stop)
   if not ok then
@@ -114,8 +122,8 @@ events.factories = false
 -- Exception handling
 
 local captions = {
-  source_traceback = "Object created at (most recent call last):\n",
-  handle_traceback = "Handle created at (most recent call last):\n",
+  source_traceback = "Object created at:\n",
+  handle_traceback = "Handle created at:\n",
 }
 local hidden = {
   message = true, exception = true, traceback = true, warning = true,

@@ -105,6 +105,15 @@ getmetatable(ExceptionGroup).__call = function(class, message, errors, opts)
   return group
 end
 
+-- The texts of a group show this many of its errors, as Python's do.
+local shown = 15
+
+local function more(errors)
+  if #errors > shown then
+    return ("  | ... and %d more"):format(#errors - shown)
+  end
+end
+
 local function indented(text)
   return "  | " .. text:gsub("\n", "\n  | ")
 end
@@ -113,9 +122,10 @@ function ExceptionGroup:__tostring()
   local n = #self.errors
   local lines = {("%s: %s (%d sub-exception%s)"):format(
     self.name, self.message, n, n == 1 and "" or "s")}
-  for i, err in ipairs(self.errors) do
-    lines[#lines + 1] = indented(i .. ": " .. tostring(err))
+  for i = 1, math.min(n, shown) do
+    lines[#lines + 1] = indented(i .. ": " .. tostring(self.errors[i]))
   end
+  lines[#lines + 1] = more(self.errors)
   return table.concat(lines, "\n")
 end
 
@@ -242,8 +252,10 @@ function exceptions.text(err)
   return ok and text or ("(a " .. type(err) .. " without text)")
 end
 
---- An error with its traceback (and those in a group with theirs) as text.
-function exceptions.format(err, traceback)
+--- An error with its traceback (and those in a group with theirs) and its
+-- causes as text. `depth` is for its own calls.
+function exceptions.format(err, traceback, depth)
+  depth = depth or 0
   local text = exceptions.text(err)
   local traces = ExceptionGroup:is(err) and err.tracebacks
   local parts = {traces and text:match "^[^\n]*" or text}
@@ -254,9 +266,17 @@ function exceptions.format(err, traceback)
     parts[#parts + 1] = traceback
   end
   if traces then
-    for i, member in ipairs(err.errors) do
-      parts[#parts + 1] = indented(i .. ": " .. exceptions.format(member, traces[i]))
+    for i = 1, math.min(#err.errors, shown) do
+      parts[#parts + 1] = indented(i .. ": "
+        .. exceptions.format(err.errors[i], traces[i], depth))
     end
+    parts[#parts + 1] = more(err.errors)
+  end
+  local cause = Error:is(err) and rawget(err, "cause")
+  if cause ~= nil and cause ~= false and not passes(cause) then
+    -- A chain may be a ring.
+    parts[#parts + 1] = "caused by: " .. (depth < shown
+      and exceptions.format(cause, nil, depth + 1) or "...")
   end
   return table.concat(parts, "\n")
 end

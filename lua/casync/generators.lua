@@ -227,6 +227,16 @@ local function create(fn, name, ...)
   return self, nil, nil, self
 end
 
+--- Raise an error when a generator function is itself the iterator of a `for`,
+-- which would make generators without end; Lua passes two nils then.
+local function mustcall(a, b)
+  if a == nil and b == nil
+      and debug.getinfo(2, "n").namewhat == "for iterator" then
+    error("a generator function is no iterator: call it, "
+      .. "as in 'for x in gen() do'", 3)
+  end
+end
+
 --- Make a function whose calls give generators. `fn(yield, ...)` is the body.
 function generators.generator(fn, name)
   if type(fn) ~= "function" then
@@ -240,7 +250,10 @@ function generators.generator(fn, name)
     local info = debug.getinfo(fn, "S")
     name = ("at %s:%d"):format(info.short_src, info.linedefined)
   end
-  return function(...) return create(fn, name, ...) end
+  return function(...)
+    if select("#", ...) == 2 then mustcall(...) end
+    return create(fn, name, ...)
+  end
 end
 
 --- Is it a generator?

@@ -9,6 +9,13 @@ local function names(known)
   return table.concat(list, ", ")
 end
 
+--- What a value is called in messages: its type, or the class it names.
+function options.typename(value)
+  local meta = debug.getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name or type(value)
+end
+
 local none = setmetatable({}, {
   __newindex = function() error("the empty options table is shared", 2) end,
 })

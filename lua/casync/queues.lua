@@ -17,6 +17,10 @@ end
 --- For a `for` loop: each item as it comes, until the queue is shut down and
 -- empty, or an item is nil.
 function core.QueueMethods:iter()
+  if self == nil then   -- `for x in queue.iter do` would never end
+    error("bad argument #1 to 'iter' (Queue expected, got nil): call it as "
+      .. "queue:iter()", 2)
+  end
   return step, self
 end
 

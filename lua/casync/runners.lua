@@ -138,12 +138,12 @@ local function outcome(self, task, ok, ...)
   if CancelledError:is(err) and interrupts > 0 and task:uncancel() == 0 then
     err = KeyboardInterrupt()
   end
-  if KeyboardInterrupt:is(err) then
-    if not caught() then
+  if not caught() then
+    if KeyboardInterrupt:is(err) then
       exitcode = true
       core.interrupt_uncaught(true)
     end
-  elseif not caught() then
+    -- Of a busy loop that was interrupted this tells where.
     local traceback = task:done() and task:traceback()
     if traceback or exceptions.ExceptionGroup:is(err) then
       io.stderr:write(exceptions.format(err, traceback), "\n")
@@ -170,6 +170,11 @@ function Runner:run(main, ...)
     task))
 end
 
+local function finish(loop)
+  loop:run_until_complete(
+    core.create_task(loop, {name = "shutdown"}, shutdown, loop))
+end
+
 --- Cancel what is left in the loop, wait for it, and close the loop.
 function Runner:close()
   if self.closed then return end
@@ -177,8 +182,7 @@ function Runner:close()
   local loop = self.loop
   self.loop = nil
   if not loop or loop:is_closed() then return end
-  local ok, err = pcall(loop.run_until_complete, loop,
-    core.create_task(loop, {name = "shutdown"}, shutdown, loop))
+  local ok, err = pcall(finish, loop)   -- whatever happens there, close it
   core.collect_lost(loop, core.guard_last())
   loop:close()
   if not ok then error(err, 0) end

@@ -8,6 +8,7 @@
 local core = require "casync.core"
 local coroutines = require "casync.coroutines"
 local exceptions = require "casync.exceptions"
+local options = require "casync.options"
 
 local async, await, current_task = core.async, core.await, core.current_task
 local checktarget, invoke = coroutines.checktarget, coroutines.invoke
@@ -30,13 +31,36 @@ end
 
 local function abort(self)
   self.aborting = true
-  for _, task in ipairs(members(self)) do task:cancel() end
+  local ok, list = pcall(members, self)
+  if ok then
+    for _, task in ipairs(list) do task:cancel() end
+  else          -- no memory: then in any order
+    for task in next, self.members do task:cancel() end
+  end
+end
+
+--- The parent has ended without leaving the block: what failed in the group
+-- would be lost.
+local function forgotten(self)
+  if self.left then return end
+  self.left = true
+  local err = ExceptionGroup(
+    "unhandled errors in a TaskGroup", self.errors)
+  err.tracebacks = self.tracebacks
+  self.loop:call_exception_handler {
+    message = "a TaskGroup was never left: write 'local group <close> = ...'",
+    exception = err,
+    task = self.parent,
+  }
 end
 
 --- Interrupt the body, once.
 local function cancel_parent(self)
   if self.parent_cancelled then return end
   self.parent_cancelled = true
+  if #self.errors > 0 then
+    self.parent:add_done_callback(function() forgotten(self) end)
+  end
   self.parent:cancel()
 end
 
@@ -90,6 +114,18 @@ local function task_done(self, task)
   end
 end
 
+--- The end of a task could not be dealt with, for lack of memory: end all.
+local function broken(self, err)
+  self.broken = err
+  if not self.aborting then
+    abort(self)
+    cancel_parent(self)
+  end
+  if self.count == 0 and self.empty and not self.empty:done() then
+    self.empty:set_result()
+  end
+end
+
 --- Leave the block: wait for all tasks, then raise what is to be raised.
 -- `failed` tells that the body ended by the error `err`.
 local function leave(self, failed, err, traceback)
@@ -125,6 +161,7 @@ local function leave(self, failed, err, traceback)
   if self.parent_cancelled and self.parent:uncancel() == 0 then
     cancellation = nil
   end
+  if self.broken ~= nil then error(self.broken, 0) end
   if cancellation ~= nil and #self.errors == 0 then error(cancellation, 0) end
   if failed and not cancelled then fail(self, err, traceback) end
   if #self.errors > 0 then
@@ -160,13 +197,17 @@ function taskgroups.TaskGroup(...)
     errors = {},                -- in order of time
     tracebacks = {},            -- of the errors, by their index
     base = nil,                 -- KeyboardInterrupt passes bare
+    broken = nil,               -- an error of the group's own
     empty = nil,                -- a future: no task is left
     aborting = false,           -- all have been cancelled
     exiting = false,            -- the body has ended
     left = false,               -- and the block too
     parent_cancelled = false,   -- have we cancelled the body?
   }, TaskGroup)
-  self.ondone = function(task) task_done(self, task) end
+  self.ondone = function(task)
+    local ok, err = pcall(task_done, self, task)
+    if not ok then broken(self, err) end
+  end
   return self
 end
 
@@ -201,11 +242,22 @@ local function checkopen(self, target)
   end
 end
 
-local function add(self, task)
-  self.number = self.number + 1
-  self.members[task] = self.number
-  self.count = self.count + 1
+local function enrol(self, task)
+  local number = self.number + 1
+  self.members[task] = number
   task:add_done_callback(self.ondone)
+  self.number = number
+  self.count = self.count + 1
+end
+
+--- A task of which the group can't take care must not go on.
+local function add(self, task)
+  local ok, err = pcall(enrol, self, task)
+  if not ok then
+    self.members[task] = nil
+    task:cancel()
+    error(err, 0)
+  end
   return task
 end
 
@@ -259,7 +311,7 @@ function TaskGroup:start(fn, ...)
   checkopen(self, nil)
   if type(fn) ~= "function" then
     error("bad argument #1 to 'start' (function expected, got "
-      .. type(fn) .. ")", 2)
+      .. options.typename(fn) .. ")", 2)
   end
   return start(self, fn, ...)
 end
@@ -289,7 +341,7 @@ end, "task_group")
 function taskgroups.task_group(fn)
   if type(fn) ~= "function" then
     error("bad argument #1 to 'task_group' (function expected, got "
-      .. type(fn) .. ")", 2)
+      .. options.typename(fn) .. ")", 2)
   end
   return task_group(fn)
 end

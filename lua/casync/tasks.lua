@@ -259,7 +259,7 @@ end
 local function checkmany(list, who)
   if not isplaintable(list) then
     error(("bad argument #1 to '%s' (a list of functions and awaitables "
-      .. "expected, got %s)"):format(who, type(list)), 3)
+      .. "expected, got %s)"):format(who, options.typename(list)), 3)
   end
   local n = length(list)
   checklist(list, n, who, 3)
@@ -456,10 +456,10 @@ function tasks.map(fn, items, opts)
   opts = options.check(opts, mapoptions, "map")
   if type(fn) ~= "function" then
     error("bad argument #1 to 'map' (function expected, got "
-      .. type(fn) .. ")", 2)
+      .. options.typename(fn) .. ")", 2)
   elseif type(items) ~= "function" and type(items) ~= "table" then
     error("bad argument #2 to 'map' (a list or an iterator expected, got "
-      .. type(items) .. ")", 2)
+      .. options.typename(items) .. ")", 2)
   end
   local most = opts.concurrency == nil and 10 or opts.concurrency
   if math.type(most) == nil or most ~= most or most < 1 then
@@ -511,7 +511,7 @@ function tasks.retry(fn, opts)
   opts = options.check(opts, retryoptions, "retry")
   if type(fn) ~= "function" then
     error("bad argument #1 to 'retry' (function expected, got "
-      .. type(fn) .. ")", 2)
+      .. options.typename(fn) .. ")", 2)
   end
   local attempts = opts.attempts == nil and 3 or opts.attempts
   if math.type(attempts) == nil or attempts ~= attempts
