@@ -57,15 +57,18 @@ OBJECTS = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 CORE = $(BUILD)/casync/core.so
 COMMAND = $(CC) $(ALL_CFLAGS) $(SHARED) $(LDFLAGS) $(LIBUV_LIBS)
 
+# 'make V=1' shows the commands.
+says = $(if $(V),,@echo "$(1) $@"; )
+
 all: $(CORE)
 
 $(CORE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SHARED) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBUV_LIBS)
+	$(call says,LINK)$(CC) $(CFLAGS) $(SHARED) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBUV_LIBS)
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/command | need-build
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call says,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Changes when the compiler or its options do, so that all is built again.
 $(BUILD)/command: FORCE
@@ -95,7 +98,7 @@ BUSTED = spec/support/busted.lua --ignore-lua $(BUSTED_FLAGS)
 demo:
 	@sh tools/deps.sh build
 	@$(MAKE) --no-print-directory all
-	$(RUNENV) $(LUA) examples/downloader.lua
+	@$(RUNENV) $(LUA) examples/downloader.lua
 
 test:
 	@sh tools/deps.sh test
