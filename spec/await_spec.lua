@@ -427,6 +427,27 @@ describe("A coroutine object", function()
   end))
 end)
 
+describe("What is still to be awaited", function()
+  it("has no fields, and says what to do", async(function()
+    local fetch = casync.async(function() return {status = 200} end)
+    local object = fetch()
+
+    local ok, err = pcall(function() return object.status end)
+    assert.is_false(ok)
+    assert.match("has no field 'status': await it first", err)
+    assert.equal(200, await(object).status)
+  end))
+
+  it("has no methods of its result", async(function()
+    local operation = casync.sleep(0, "text")
+
+    local ok, err = pcall(function() return operation:upper() end)
+    assert.is_false(ok)
+    assert.match("<sleep%(0%)> has no field 'upper': await it first", err)
+    assert.equal("TEXT", operation:await():upper())
+  end))
+end)
+
 describe("casync.coroutine", function()
   local co = casync.coroutine
 

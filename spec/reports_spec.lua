@@ -382,6 +382,44 @@ describe("Debug mode", function()
     while loop:time() < stop do end -- luacheck: ignore
   end
 
+  it("reports an operation that nobody awaits, and where it was made",
+      function()
+    local contexts = helper.capture(loop)
+    loop:run_until_complete(function()
+      local queue = casync.Queue()
+      queue:put("lost")
+      await(queue:put("kept"))
+      assert.equal(1, queue:qsize())
+    end)
+    collectgarbage()
+    collectgarbage()
+
+    assert.equal(1, #contexts)
+    assert.equal("operation 'Queue.put' was never awaited",
+      contexts[1].message)
+    assert.match("reports_spec", contexts[1].source_traceback)
+  end)
+
+  it("lets an operation go that has begun at its call", function()
+    local contexts = helper.capture(loop)
+    loop:run_until_complete(function()
+      local server = await(casync.start_server(function(peer)
+        await(peer:read(1))
+        peer:close()
+      end, "127.0.0.1", 0))
+      local stream = await(casync.open_connection(
+        server:sockets()[1]:getsockname()))
+      stream:write("x")
+      stream:close()
+      server:close()
+      await(server:wait_closed())
+    end)
+    collectgarbage()
+    collectgarbage()
+
+    assert.same({}, contexts)
+  end)
+
   it("reports slow callbacks and slow steps", function()
     loop.slow_callback_duration = 0.1  -- nothing else takes that long
     local contexts = helper.capture(loop)

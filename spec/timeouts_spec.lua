@@ -342,6 +342,39 @@ describe("wait_for", function()
   end))
 end)
 
+describe("A TimeoutError", function()
+  local function slow() await(sleep(3600)) end
+
+  it("has the frames of what took too long", async(function()
+    local task = casync.create_task(function()
+      local _ <close> = casync.timeout(0.001)
+      slow()
+    end)
+
+    assert.is_true(casync.TimeoutError:is(caught(await, task)))
+    assert.match("upvalue 'slow'", task:traceback())
+    assert.is_nil(task:traceback():find("awaited by", 1, true))
+  end))
+
+  it("has them through wait_for", async(function()
+    local task = casync.create_task(function()
+      await(casync.wait_for(slow, 0.001))
+    end)
+
+    assert.is_true(casync.TimeoutError:is(caught(await, task)))
+    assert.match("timeouts_spec", task:traceback())
+  end))
+end)
+
+describe("wait_for without a limit", function()
+  it("wants it to be said", async(function()
+    local err = caught(function() return casync.wait_for(sleep(0)) end)
+
+    assert.match("bad argument #2 to 'wait_for'", err)
+    await(casync.wait_for(sleep(0), nil))
+  end))
+end)
+
 describe("retry", function()
   local calls
 

@@ -128,6 +128,8 @@ static inline Task *enter (lua_State *L, Core *c) {
   Task *t = c->running;
   if (t == NULL || t->active != L) misplaced(L, c);
   if (!lua_isyieldable(L)) notyieldable(L);
+  if (t->mustcancel)            /* 'park' will deliver it: see there */
+    luaL_checkstack(L, CANCELSTACK, "cannot wait");
   return t;
 }
 
@@ -581,8 +583,6 @@ void ca_await_open (lua_State *L) {
   lua_setfield(L, -2, "await");
   addmethod(L, "FutureMethods");
   addmethod(L, "TaskMethods");
-  addmethod(L, "CoroutineMethods");
-  addmethod(L, "OperationMethods");
   replacelibrary(L);
   ca_setfuncs(L, functions);
 }

@@ -56,6 +56,10 @@ enum { OPUV_OWNER = 1 };
 void *ca_op_new (lua_State *L, Core *c, const OpType *type, size_t size,
                  int nuv, int owner);
 
+/* Give the metatable on top an __index that has 'await' and refuses all
+   other fields. */
+void ca_awaitable_index (lua_State *L);
+
 void ca_awaitable_open (lua_State *L);
 
 #endif

@@ -35,13 +35,20 @@ static bool killed (const Task *t) {
 }
 
 
+/* (message): the task has it from now on. */
+static void keepmessage (lua_State *L, Core *c, void *task) {
+  ca_task_push(L, c, (Task *)task);
+  lua_insert(L, 1);
+  ca_future_setextra(L, 1, "message");
+}
+
+
+/* Without memory for it the task is cancelled without a message: what has
+   begun to be delivered must arrive. */
 static void setmessage (lua_State *L, Core *c, Task *t, int msg) {
   if (msg == 0 || lua_isnoneornil(L, msg)) return;
-  msg = lua_absindex(L, msg);
-  ca_task_push(L, c, t);
   lua_pushvalue(L, msg);
-  ca_future_setextra(L, -2, "cancelmessage");
-  lua_pop(L, 1);
+  if (!ca_protect(L, c, keepmessage, t, 1)) lua_pop(L, 1);
 }
 
 
@@ -60,22 +67,32 @@ static uint32_t longest (const Task *t) {
 }
 
 
-/* Cancel the future, not a task, that the parked task awaits. */
+/* (future, message): cancel it. */
+static void cancelplain (lua_State *L, Core *c, void *unused) {
+  (void)unused;
+  ca_future_cancel(L, c, 1, 2);
+}
+
+
+/* Cancel the future, not a task, that the parked task awaits. When there is
+   no memory to do so, the task alone is cancelled. */
 static void cancelawaited (lua_State *L, Core *c, Task *t, Future *f,
                            int msg) {
   if (f->head.kind == KIND_COMBINE) {
     if (ca_combine_canbecancelled(f)) {
-      ca_task_addwork(L, c, f);
+      ca_task_addwork(L, c, f, msg);
       return;
     }
     setmessage(L, c, t, msg);   /* its members are done: it is about to be */
     t->mustcancel = true;
     return;
   }
-  luaL_checkstack(L, 6, "cannot cancel");
   ca_task_pushawaited(L, t);    /* alive: its waiter has it on its stack */
-  ca_future_cancel(L, c, lua_gettop(L), msg);
+  if (msg != 0) lua_pushvalue(L, msg);
+  else lua_pushnil(L);
+  if (ca_protect(L, c, cancelplain, NULL, 2)) return;
   lua_pop(L, 1);
+  interrupt(L, c, t, msg);
 }
 
 
@@ -134,12 +151,23 @@ static bool cancellable (const Future *f) {
 }
 
 
-void ca_task_addwork (lua_State *L, Core *c, Future *f) {
+/* Only tasks and combined futures are work: they are anchored. */
+static void cancelwork (lua_State *L, Core *c, Future *f, int msg) {
+  if (!cancellable(f)) return;
+  if (f->head.kind == KIND_TASK) cancelone(L, c, (Task *)f, msg, NULL);
+  else ca_combine_cancel(L, c, f, msg);
+}
+
+
+void ca_task_addwork (lua_State *L, Core *c, Future *f, int msg) {
   if (c->nwork == c->worksize) {
     size_t size = c->worksize == 0 ? 16 : c->worksize * 2;
     Future **work = ca_realloc(c, c->work, c->worksize * sizeof(Future *),
                                size * sizeof(Future *));
-    if (work == NULL) ca_nomem(L);
+    if (work == NULL) {         /* at once, then: others were told before */
+      cancelwork(L, c, f, msg);
+      return;
+    }
     c->work = work;
     c->worksize = size;
   }
@@ -147,21 +175,15 @@ void ca_task_addwork (lua_State *L, Core *c, Future *f) {
 }
 
 
-/* Only tasks and combined futures are work: they are anchored. */
 void ca_task_dowork (lua_State *L, Core *c, size_t base, int msg) {
-  while (c->nwork > base) {
-    Future *f = c->work[--c->nwork];
-    if (!cancellable(f)) continue;
-    if (f->head.kind == KIND_TASK) cancelone(L, c, (Task *)f, msg, NULL);
-    else ca_combine_cancel(L, c, f, msg);
-  }
+  while (c->nwork > base) cancelwork(L, c, c->work[--c->nwork], msg);
 }
 
 
 bool ca_task_cancel (lua_State *L, Core *c, Task *t, int msg,
                      struct Scope *scope) {
   if (!cancellable(&t->future) || t->place == ENDED) return false;
-  luaL_checkstack(L, 10, "cannot cancel");
+  luaL_checkstack(L, CANCELSTACK, "cannot cancel");
   if (msg != 0) msg = lua_absindex(L, msg);
   size_t base = c->nwork;
   cancelone(L, c, t, msg, scope);
@@ -185,9 +207,9 @@ int ca_task_raisecancelled (lua_State *L, Core *c, Task *t) {
   luaL_checkstack(L, 8, "cannot raise CancelledError");
   ca_task_push(L, c, t);
   int idx = lua_gettop(L);
-  if (ca_future_getextra(L, idx, "cancelmessage") != LUA_TNIL) {
+  if (ca_future_getextra(L, idx, "message") != LUA_TNIL) {
     lua_pushnil(L);
-    ca_future_setextra(L, idx, "cancelmessage");
+    ca_future_setextra(L, idx, "message");
   }
   lua_remove(L, idx);
   ca_error_new(L, c, ERR_CANCELLED);
@@ -199,10 +221,9 @@ void ca_task_park (lua_State *L, Core *c, Task *t) {
   t->place = PARKED;
   if (t->mustcancel) {
     t->mustcancel = false;
-    luaL_checkstack(L, 8, "cannot wait");
     int top = lua_gettop(L);
     ca_task_push(L, c, t);
-    ca_future_getextra(L, top + 1, "cancelmessage");
+    ca_future_getextra(L, top + 1, "message");
     size_t base = c->nwork;
     deliver(L, c, t, top + 2);
     ca_task_dowork(L, c, base, top + 2);

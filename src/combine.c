@@ -67,43 +67,6 @@ static void settleas (lua_State *L, Core *c, int idx, Future *member) {
 }
 
 
-/* A member (on top) of the gather at 'idx' has settled. */
-static void gathered (lua_State *L, Core *c, int idx, Combine *cb,
-                      Future *member) {
-  bool failed = member->head.state != RETURNED;
-  if (cb->future.head.state != PENDING) {       /* too late for an error */
-    if (member->head.state == RAISED) ca_future_retrieved(member);
-    return;
-  }
-  if (failed && !cb->collects) {
-    settleas(L, c, idx, member);
-    return;
-  }
-  if (member->head.state == RAISED) ca_future_retrieved(member);
-  if (cb->nleft > 0) return;
-  if (cb->cancelled) {
-    ca_future_getextra(L, idx, "message");
-    ca_error_new(L, c, ERR_CANCELLED);
-    ca_future_settle(L, c, idx, RAISED, 1);
-  }
-  else {
-    lua_pushnil(L);
-    ca_future_settle(L, c, idx, RETURNED, 1);
-  }
-}
-
-
-static void shielded (lua_State *L, Core *c, int idx, Combine *cb,
-                      Future *member) {
-  if (cb->future.head.state != PENDING) return; /* its error is its own */
-  if (member->head.state != RETURNED) settleas(L, c, idx, member);
-  else {
-    lua_pushnil(L);
-    ca_future_settle(L, c, idx, RETURNED, 1);
-  }
-}
-
-
 /* Push the member of a link of the combine at 'idx'. */
 static void pushmember (lua_State *L, int idx, Link *link) {
   lua_getiuservalue(L, idx, FUV_MEMBERS);
@@ -112,15 +75,77 @@ static void pushmember (lua_State *L, int idx, Link *link) {
 }
 
 
+/* (combine): settle it as the member of the link has ended. */
+static void settlefrom (lua_State *L, Core *c, void *link) {
+  pushmember(L, 1, (Link *)link);
+  settleas(L, c, 1, ((Link *)link)->member);
+}
+
+
+/* (combine): it was cancelled. */
+static void settlecancelled (lua_State *L, Core *c, void *link) {
+  (void)link;
+  ca_future_getextra(L, 1, "message");
+  ca_error_new(L, c, ERR_CANCELLED);
+  ca_future_settle(L, c, 1, RAISED, 1);
+}
+
+
+/* Settle the combine at 'idx' by 'f'; when that lacks memory, with the error
+   about it: somebody waits. */
+static void settle (lua_State *L, Core *c, int idx, Link *link,
+                    void (*f) (lua_State *L, Core *c, void *link)) {
+  lua_pushvalue(L, idx);
+  if (ca_protect(L, c, f, link, 1)) return;
+  Combine *cb = (Combine *)lua_touserdata(L, idx);
+  if (cb->future.head.state == PENDING)
+    ca_future_settle(L, c, idx, RAISED, 1);
+}
+
+
+/* The member of a link of the gather at 'idx' has settled. */
+static void gathered (lua_State *L, Core *c, int idx, Combine *cb,
+                      Link *link) {
+  Future *member = link->member;
+  bool failed = member->head.state != RETURNED;
+  if (cb->future.head.state != PENDING) {       /* too late for an error */
+    if (member->head.state == RAISED) ca_future_retrieved(member);
+    return;
+  }
+  if (failed && !cb->collects) {
+    settle(L, c, idx, link, settlefrom);
+    return;
+  }
+  if (member->head.state == RAISED) ca_future_retrieved(member);
+  if (cb->nleft > 0) return;
+  if (cb->cancelled) settle(L, c, idx, link, settlecancelled);
+  else {
+    lua_pushnil(L);
+    ca_future_settle(L, c, idx, RETURNED, 1);
+  }
+}
+
+
+static void shielded (lua_State *L, Core *c, int idx, Combine *cb,
+                      Link *link) {
+  if (cb->future.head.state != PENDING) return; /* its error is its own */
+  if (link->member->head.state != RETURNED)
+    settle(L, c, idx, link, settlefrom);
+  else {
+    lua_pushnil(L);
+    ca_future_settle(L, c, idx, RETURNED, 1);
+  }
+}
+
+
+/* The member of a link of the combine at 'idx' has settled. Raises nothing:
+   all the members are counted, and the combine settles. */
 static void memberdone (lua_State *L, Core *c, int idx, Link *link) {
   Combine *cb = (Combine *)lua_touserdata(L, idx);
   int top = lua_gettop(L);
-  luaL_checkstack(L, 12, "cannot combine results");
-  Future *member = link->member;
-  pushmember(L, idx, link);
   cb->nleft--;
-  if (cb->mode == GATHER) gathered(L, c, idx, cb, member);
-  else shielded(L, c, idx, cb, member);
+  if (cb->mode == GATHER) gathered(L, c, idx, cb, link);
+  else shielded(L, c, idx, cb, link);
   lua_settop(L, top);
   if (cb->nleft == 0) donewithlinks(cb);
 }
@@ -154,38 +179,56 @@ bool ca_combine_canbecancelled (const Future *f) {
 }
 
 
-static void keepmessage (lua_State *L, int idx, int msg) {
+/* (combine, message) */
+static void setmessage (lua_State *L, Core *c, void *unused) {
+  (void)c;
+  (void)unused;
+  ca_future_setextra(L, 1, "message");
+}
+
+
+/* Without memory for it: a cancellation without a message. */
+static void keepmessage (lua_State *L, Core *c, int idx, int msg) {
   if (msg == 0 || lua_isnoneornil(L, msg)) return;
+  lua_pushvalue(L, idx);
   lua_pushvalue(L, msg);
-  ca_future_setextra(L, idx, "message");
+  if (!ca_protect(L, c, setmessage, NULL, 2)) lua_pop(L, 1);
+}
+
+
+/* (future, message): cancel a member that is neither a task nor combined. */
+static void cancelmember (lua_State *L, Core *c, void *unused) {
+  (void)unused;
+  ca_future_cancel(L, c, 1, 2);
 }
 
 
 bool ca_combine_cancel (lua_State *L, Core *c, Future *f, int msg) {
   Combine *cb = tocombine(f);
   if (!ca_combine_canbecancelled(f)) return false;
-  luaL_checkstack(L, 12, "cannot cancel");
   int top = lua_gettop(L);
   ca_anchor_push(L, c, f->loop, f->slot);
   int idx = top + 1;
   if (cb->mode == SHIELD) {     /* what is shielded goes on */
-    keepmessage(L, idx, msg);
+    keepmessage(L, c, idx, msg);
     lua_pushnil(L);
     ca_future_settle(L, c, idx, CANCELLED, 0);
     lua_settop(L, top);
     return true;
   }
-  keepmessage(L, idx, msg);
+  keepmessage(L, c, idx, msg);
   cb->cancelled = true;
   for (uint32_t i = cb->links->used; i-- > 0; ) {  /* the work is a stack */
     Future *member = cb->links->link[i].member;
     if (member->head.state != PENDING) continue;
     if (member->head.kind == KIND_FUTURE) {
       pushmember(L, idx, &cb->links->link[i]);
-      ca_future_cancel(L, c, lua_gettop(L), msg);
+      if (msg != 0) lua_pushvalue(L, msg);
+      else lua_pushnil(L);
+      ca_protect(L, c, cancelmember, NULL, 2);  /* the others all the same */
       lua_settop(L, idx);
     }
-    else ca_task_addwork(L, c, member);
+    else ca_task_addwork(L, c, member, msg);
   }
   lua_settop(L, top);
   return true;
@@ -351,6 +394,7 @@ static Combine *newcombine (lua_State *L, Core *c, Loop *l, int list,
 /* From here on the members tell the combine on top. */
 static void begincombine (lua_State *L, Core *c, Combine *cb) {
   Loop *l = cb->future.loop;
+  luaL_checkstack(L, 20, "cannot combine futures");
   cb->links = ca_links_new(L, c, l, cb->nslots, combinejob);
   lua_getiuservalue(L, -1, FUV_MEMBERS);
   cb->nleft = cb->links->used = filllinks(L, cb->links, cb->nslots);

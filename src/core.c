@@ -57,6 +57,50 @@ int ca_nomem (lua_State *L) {
 }
 
 
+typedef struct Protected {
+  void (*f) (lua_State *L, Core *c, void *arg);
+  void *arg;
+} Protected;
+
+
+static int protectedcall (lua_State *L) {
+  const Protected *p = (const Protected *)lua_touserdata(L, 1);
+  lua_remove(L, 1);
+  p->f(L, ca_core(L), p->arg);
+  return 0;
+}
+
+
+bool ca_protect (lua_State *L, Core *c,
+                 void (*f) (lua_State *L, Core *c, void *arg), void *arg,
+                 int n) {
+  Protected p = {f, arg};
+  (void)c;
+  lua_getiuservalue(L, CORE, UV_PROTECTED);
+  lua_pushlightuserdata(L, &p);
+  lua_rotate(L, -(n + 2), 2);
+  return lua_pcall(L, n + 1, 0, 0) == LUA_OK;
+}
+
+
+/*
+** Strings that are needed where no error may come: a short string that
+** exists is found without new memory.
+*/
+static void keepwords (lua_State *L) {
+  static const char *const words[] = {
+    "callbacks", "guard", "message", "name", "nil error", "parent", "throw",
+    "traceback", "the coroutine of the task was closed", NULL
+  };
+  lua_newtable(L);
+  for (int i = 0; words[i] != NULL; i++) {
+    lua_pushstring(L, words[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setiuservalue(L, CORE, UV_WORDS);
+}
+
+
 void ca_type_new (lua_State *L, Kind kind, const char *name,
                   const luaL_Reg *methods, const luaL_Reg *meta) {
   lua_newtable(L);
@@ -198,6 +242,10 @@ static const luaL_Reg functions[] = {
 
 /* Upvalue 1 is the Core; the module's table is at 1. */
 static int openall (lua_State *L) {
+  lua_pushvalue(L, CORE);
+  lua_pushcclosure(L, protectedcall, 1);
+  lua_setiuservalue(L, CORE, UV_PROTECTED);
+  keepwords(L);
   ca_setfuncs(L, functions);
   ca_error_open(L);
   ca_loop_open(L);

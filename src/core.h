@@ -90,6 +90,8 @@ enum {
   UV_GETLOOP,                   /* Lua: the loop to use when none runs */
   UV_FAILURE,                   /* metatable of Failure objects */
   UV_INTERRUPT,                 /* the task that the first SIGINT cancels */
+  UV_PROTECTED,                 /* what 'ca_protect' calls */
+  UV_WORDS,                     /* strings that always exist: see core.c */
   UV_TYPES,                     /* metatables, from UV_TYPES + 1 on, by kind */
   UV_COUNT = UV_TYPES + KIND_COUNT
 };
@@ -150,6 +152,16 @@ void ca_free (Core *c, void *p, size_t size);
 
 /* Raise "not enough memory". */
 int ca_nomem (lua_State *L);
+
+/*
+** Call 'f' in protected mode, on an empty stack but for the 'n' values on
+** top, which are popped. For jobs: what they do there may lack memory, and
+** what they have to do is done all the same. False: it raised an error,
+** which is on top of the stack. Itself this raises nothing.
+*/
+bool ca_protect (lua_State *L, Core *c,
+                 void (*f) (lua_State *L, Core *c, void *arg), void *arg,
+                 int n);
 
 /*
 ** Make the metatable of a kind. 'methods' become its __index; 'meta' (may

@@ -128,7 +128,9 @@ static void pushtext (lua_State *L, int idx) {
   }
   ca_function_place(L, -1, place, sizeof(place));
   lua_remove(L, -2);
-  lua_pushfstring(L, "'%s' (%s)", lua_tostring(L, -1), place);
+  if (strstr(place, "casync/") != NULL)         /* ours: it tells nothing */
+    lua_pushfstring(L, "'%s'", lua_tostring(L, -1));
+  else lua_pushfstring(L, "'%s' (%s)", lua_tostring(L, -1), place);
   lua_remove(L, -2);
 }
 
@@ -333,6 +335,7 @@ static const luaL_Reg functions[] = {
 
 void ca_coro_open (lua_State *L) {
   ca_type_new(L, KIND_CORO, "casync.Coroutine", NULL, meta);
+  ca_awaitable_index(L);
   lua_newtable(L);      /* the guarded metatable: the same and __gc */
   lua_pushnil(L);
   while (lua_next(L, -3) != 0) {
@@ -344,8 +347,6 @@ void ca_coro_open (lua_State *L) {
   lua_pushcclosure(L, coro_gc, 1);
   lua_setfield(L, -2, "__gc");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &guardedkey);
-  lua_getfield(L, -1, "__index");
-  lua_setfield(L, -3, "CoroutineMethods");
   lua_pop(L, 1);
   ca_setfuncs(L, functions);
 }

@@ -248,7 +248,7 @@ bool ca_future_cancel (lua_State *L, Core *c, int idx, int msg) {
   if (msg != 0) msg = lua_absindex(L, msg);
   Future *f = (Future *)lua_touserdata(L, idx);
   if (f->head.state != PENDING) return false;
-  luaL_checkstack(L, 10, "cannot cancel");
+  luaL_checkstack(L, CANCELSTACK, "cannot cancel");
   if (f->head.kind == KIND_TASK)
     return ca_task_cancel(L, c, (Task *)f, msg, NULL);
   if (f->head.kind == KIND_COMBINE) {
@@ -292,17 +292,12 @@ static void runcallback (lua_State *L, Loop *l, Job *job) {
     lua_getiuservalue(L, handle, HUV_CONTEXT);
     lua_setiuservalue(L, CORE, UV_CONTEXT);
   }
-  lua_pushfstring(L, "Exception in callback %s",
-                  luaL_tolstring(L, handle, NULL));
-  lua_remove(L, -2);
-  const char *message = lua_tostring(L, -1);
   lua_getiuservalue(L, handle, HUV_FUNCTION);
   lua_pushvalue(L, idx);
   c->handle = h;
   c->depth = 0;
-  ca_loop_call(L, l, 1, message, handle);
+  ca_loop_call(L, l, 1, "Exception in callback", handle);
   c->handle = NULL;
-  lua_pop(L, 1);
   if (contexts) lua_setiuservalue(L, CORE, UV_CONTEXT);
 }
 
@@ -347,17 +342,12 @@ static int future_add_done_callback (lua_State *L) {
     lua_pushvalue(L, -1);
     ca_future_setextra(L, 1, "callbacks");
   }
+  lua_pushvalue(L, handle);
+  lua_rawsetp(L, -2, h);
   if (f->head.state != PENDING && f->slot == 0) {
     lua_pushvalue(L, 1);
-    uint32_t slot = ca_anchor(L, c, l);
+    f->slot = ca_anchor(L, c, l);       /* the last thing that may raise */
     lua_pop(L, 1);
-    lua_pushvalue(L, handle);
-    lua_rawsetp(L, -2, h);      /* if this raises the anchor is a leak */
-    f->slot = slot;
-  }
-  else {
-    lua_pushvalue(L, handle);
-    lua_rawsetp(L, -2, h);
   }
   f->head.flags |= F_CALLBACKS;
   if (f->head.state != PENDING) callbacksettled(&h->node);
@@ -440,7 +430,7 @@ static int future_traceback (lua_State *L) {
   Core *c = ca_core(L);
   Future *f = ca_future_check(L, c, 1);
   lua_settop(L, 1);
-  if (f->head.state != RAISED) lua_pushnil(L);
+  if (f->head.state < RAISED) lua_pushnil(L);
   else ca_future_getextra(L, 1, "traceback");
   return 1;
 }

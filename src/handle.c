@@ -72,19 +72,14 @@ static void invoke (lua_State *L, Loop *l, Handle *h, int idx) {
     lua_getiuservalue(L, idx, HUV_CONTEXT);
     lua_setiuservalue(L, CORE, UV_CONTEXT);
   }
-  lua_pushfstring(L, "Exception in callback %s",
-                  luaL_tolstring(L, idx, NULL));
-  lua_remove(L, -2);
-  const char *message = lua_tostring(L, -1);
   lua_getiuservalue(L, idx, HUV_FUNCTION);
   for (int i = 0; i < n; i++) lua_getiuservalue(L, idx, HUV_ARGS + i);
   int64_t begun = l->debug ? ca_loop_now(l) : 0;
   c->handle = h;
   c->depth = 0;
-  ca_loop_call(L, l, n, message, idx);
+  ca_loop_call(L, l, n, "Exception in callback", idx);
   c->handle = NULL;
   if (l->debug) checkslow(L, l, begun, idx);
-  lua_pop(L, 1);
   if (contexts) lua_setiuservalue(L, CORE, UV_CONTEXT);
 }
 

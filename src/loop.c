@@ -127,12 +127,37 @@ void ca_loop_report (lua_State *L, Core *c, Loop *l) {
   if (l != NULL && l->open) ca_loop_push(L, c, l);
   else lua_pushnil(L);
   lua_insert(L, -2);
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-    const char *message = lua_tostring(L, -1);
-    fprintf(stderr, "casync: error in a report: %s\n",
-            message ? message : "(no message)");
-    lua_pop(L, 1);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) ca_loop_unreported(L);
+}
+
+
+void ca_loop_unreported (lua_State *L) {
+  const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                       : NULL;
+  fprintf(stderr, "casync: error in a report: %s\n",
+          message ? message : "(no message)");
+  lua_pop(L, 1);
+}
+
+
+/* (error, handle or nil): report what a callback raised. */
+static void reportcall (lua_State *L, Core *c, void *message) {
+  lua_createtable(L, 0, 4);
+  if (lua_isnil(L, 2)) lua_pushstring(L, (const char *)message);
+  else {
+    lua_pushfstring(L, "%s %s", (const char *)message,
+                    luaL_tolstring(L, 2, NULL));
+    lua_remove(L, -2);
   }
+  lua_setfield(L, 3, "message");
+  if (lua_isnil(L, 1)) lua_pushliteral(L, "nil error");
+  else lua_pushvalue(L, 1);
+  lua_setfield(L, 3, "exception");
+  lua_getiuservalue(L, CORE, UV_TRACEBACK);
+  lua_setfield(L, 3, "traceback");
+  lua_pushvalue(L, 2);
+  lua_setfield(L, 3, "handle");
+  ca_loop_report(L, c, c->loop);
 }
 
 
@@ -146,21 +171,10 @@ void ca_loop_call (lua_State *L, Loop *l, int n, const char *message,
   lua_remove(L, fn);
   if (status == LUA_OK) return;
   if (ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT)) lua_error(L);
-  luaL_checkstack(L, 8, "cannot report an error");
-  lua_createtable(L, 0, 4);
-  lua_pushstring(L, message);
-  lua_setfield(L, -2, "message");
-  lua_pushvalue(L, -2);
-  if (lua_isnil(L, -1)) lua_pop(L, 1), lua_pushliteral(L, "nil error");
-  lua_setfield(L, -2, "exception");
-  lua_getiuservalue(L, CORE, UV_TRACEBACK);
-  lua_setfield(L, -2, "traceback");
-  if (handle != 0) {
-    lua_pushvalue(L, handle);
-    lua_setfield(L, -2, "handle");
-  }
-  ca_loop_report(L, c, l);
-  lua_pop(L, 1);        /* the error */
+  if (handle != 0) lua_pushvalue(L, handle);
+  else lua_pushnil(L);
+  if (!ca_protect(L, c, reportcall, (void *)message, 2))
+    ca_loop_unreported(L);
 }
 
 /* }====================================================== */
@@ -295,7 +309,8 @@ static void uvclose (Loop *l) {
 
 /*
 ** Abandon what is still pending (tasks are taken out of the lists of what
-** they wait for, so that nothing points at them). The anchors are on top.
+** they wait for, so that nothing points at them), and drop all anchors. The
+** table of anchors is on top. Raises nothing.
 */
 static void abandonall (lua_State *L, Core *c, Loop *l) {
   for (uint32_t i = 1; i <= l->nanchors; i++) {
@@ -303,6 +318,10 @@ static void abandonall (lua_State *L, Core *c, Loop *l) {
     Object *o = ca_object(L, c, -1);
     if (o != NULL) c->abandon(L, o);
     lua_pop(L, 1);
+  }
+  for (uint32_t i = 1; i <= l->nanchors; i++) {
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, i);
   }
 }
 
@@ -488,7 +507,8 @@ static void runround (lua_State *L, Loop *l) {
 /* (loop, anchors): run until stopped. */
 static int turns (lua_State *L) {
   Loop *l = ((LoopBox *)lua_touserdata(L, RUN_LOOP))->loop;
-  luaL_checkstack(L, LUA_MINSTACK * 4, "cannot run the event loop");
+  /* Jobs have this room from the start, and need not ask for it. */
+  luaL_checkstack(L, LUA_MINSTACK * 15, "cannot run the event loop");
   l->lastpoll = 0;
   do {
     poll(L, l);
@@ -553,8 +573,6 @@ static int loop_close (lua_State *L) {
   if (box->loop->running)
     return luaL_error(L, "Cannot close a running event loop");
   closeloop(L, c, box, 1);
-  lua_newtable(L);
-  lua_setiuservalue(L, 1, 1);
   return 0;
 }
 

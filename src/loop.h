@@ -169,9 +169,13 @@ void ca_loop_push (lua_State *L, Core *c, Loop *l);
 */
 void ca_loop_report (lua_State *L, Core *c, Loop *l);
 
+/* A report could not be made; the error that tells why is on top, and is
+   popped. */
+void ca_loop_unreported (lua_State *L);
+
 /* Call the function and its 'n' arguments on the stack, results dropped.
    An error goes to the exception handler under 'message', with the value
-   at 'handle' (0: none) as handle. KeyboardInterrupt passes. */
+   at 'handle' (0: none) as handle. Only KeyboardInterrupt passes. */
 void ca_loop_call (lua_State *L, Loop *l, int n, const char *message,
                    int handle);
 

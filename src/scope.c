@@ -64,6 +64,13 @@ bool ca_scope_permits (Task *t, struct Scope *asker) {
 }
 
 
+bool ca_scope_expired (const Task *t) {
+  for (Scope *s = t->scopes; s != NULL; s = s->outer)
+    if (s->expired) return true;
+  return false;
+}
+
+
 /* Some shield was left: deliver what it held back, if no other does. */
 static void deliverdeferred (Task *t) {
   if (t->deferred) {
@@ -124,15 +131,18 @@ static void firescope (Timer *timer) {
 }
 
 
-/* Set its timer; what is due already expires in the next round. */
-static void arm (lua_State *L, Box *box) {
+/* Set its timer; what is due already expires in the next round. False: no
+   memory (not when a timer was set before: then there is room). */
+static bool arm (Box *box) {
   Scope *s = box->scope;
   ca_timer_unset(s->loop, &s->timer);
   s->due = false;
-  if (!box->timed) return;
+  if (!box->timed) return true;
   int64_t deadline = ca_loop_when(box->when);
-  if (deadline <= ca_loop_now(s->loop)) firescope(&s->timer);
-  else if (!ca_timer_set(s->loop, &s->timer, deadline)) ca_nomem(L);
+  if (deadline > ca_loop_now(s->loop))
+    return ca_timer_set(s->loop, &s->timer, deadline);
+  firescope(&s->timer);
+  return true;
 }
 
 
@@ -193,24 +203,29 @@ static bool leave (lua_State *L, Core *c, Box *box, int err) {
 }
 
 
+static void reportopen (lua_State *L, Core *c, void *scope) {
+  const Scope *s = (const Scope *)scope;
+  lua_createtable(L, 0, 3);
+  lua_pushfstring(L, "%s made at %s was still open when its task ended: "
+                     "write 'local t <close> = ...'",
+                  s->shield ? "shield" : "timeout",
+                  s->place[0] ? s->place : "?");
+  lua_setfield(L, -2, "message");
+  ca_task_push(L, c, s->task);
+  lua_setfield(L, -2, "task");
+  lua_pushboolean(L, true);
+  lua_setfield(L, -2, "warning");
+  ca_loop_report(L, c, s->loop);
+}
+
+
 void ca_scope_abandon (lua_State *L, Core *c, Task *t) {
   while (t->scopes != NULL) {
     Scope *s = t->scopes;
     unlinkscope(s);
-    luaL_checkstack(L, 8, "cannot report a scope");
-    lua_createtable(L, 0, 3);
-    lua_pushfstring(L, "%s made at %s was still open when its task ended: "
-                       "write 'local t <close> = ...'",
-                    s->shield ? "shield" : "timeout",
-                    s->place[0] ? s->place : "?");
-    lua_setfield(L, -2, "message");
-    ca_task_push(L, c, t);
-    lua_setfield(L, -2, "task");
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "warning");
-    Loop *l = s->loop;
+    bool told = ca_protect(L, c, reportopen, s, 0);
     letgo(L, s);
-    ca_loop_report(L, c, l);
+    if (!told) ca_loop_unreported(L);
   }
 }
 
@@ -237,8 +252,12 @@ static int scope_timeout (lua_State *L) {
   Box *box = newbox(L, c);
   box->when = when;
   box->timed = timed;
-  newscope(L, c, box, false, "Timeout");
-  arm(L, box);
+  Scope *s = newscope(L, c, box, false, "Timeout");
+  if (!arm(box)) {
+    unlinkscope(s);
+    letgo(L, s);
+    return ca_nomem(L);
+  }
   return 1;
 }
 
@@ -282,7 +301,10 @@ static int scope_reschedule (lua_State *L) {
                       box->scope == NULL ? "finished" : "expiring");
   box->timed = timed;
   box->when = when;
-  arm(L, box);
+  if (!arm(box)) {              /* it had no timer */
+    box->timed = false;
+    return ca_nomem(L);
+  }
   return 0;
 }
 
@@ -306,6 +328,12 @@ static int scope_close (lua_State *L) {
   ca_error_new(L, c, ERR_TIMEOUT);
   lua_pushvalue(L, 2);
   lua_setfield(L, -2, "cause");
+  lua_getiuservalue(L, CORE, UV_ERROR);
+  if (lua_rawequal(L, -1, 2)) {         /* its frames are those of its cause */
+    lua_pushvalue(L, -2);
+    lua_setiuservalue(L, CORE, UV_ERROR);
+  }
+  lua_pop(L, 1);
   return lua_error(L);
 }
 

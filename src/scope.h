@@ -12,6 +12,9 @@
    the task now? If a shield stands between, the shield remembers it. */
 bool ca_scope_permits (Task *t, struct Scope *asker);
 
+/* Has one of its open scopes expired? */
+bool ca_scope_expired (const Task *t);
+
 /* The task has ended: disarm the scopes it left open, report them. */
 void ca_scope_abandon (lua_State *L, Core *c, Task *t);
 

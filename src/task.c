@@ -65,16 +65,43 @@ static void pushearlier (lua_State *L) {
 }
 
 
+/* Is any function of Lua on the stack? */
+static bool insidelua (lua_State *L) {
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "S", &ar);
+    if (*ar.what != 'C') return true;
+  }
+  return false;
+}
+
+
+/* Cancellations are common and cheap; where one was raised is kept only when
+   a time-out is its cause, or when it ends the main task. */
+static bool placematters (lua_State *L, Core *c) {
+  if (c->running == NULL) return false;
+  if (ca_scope_expired(c->running)) return true;
+  lua_getiuservalue(L, CORE, UV_INTERRUPT);
+  bool ismain = lua_touserdata(L, -1) == (void *)c->running;
+  lua_pop(L, 1);
+  return ismain;
+}
+
+
 /* Message handler: keep where the error was thrown; the error stays as it
    is. An error that came from an awaited future has that one's frames. */
 static int task_handler (lua_State *L) {
   Core *c = ca_core(L);
   lua_settop(L, 1);
-  if (ca_error_is(L, c, 1, ERR_CANCELLED) ||
-      ca_error_is(L, c, 1, ERR_GENERATOREXIT)) return 1;
+  if (ca_error_is(L, c, 1, ERR_GENERATOREXIT)) return 1;
+  if (ca_error_is(L, c, 1, ERR_CANCELLED) && !placematters(L, c)) return 1;
   pushearlier(L);
   if (lua_isstring(L, 2) && lua_rawlen(L, 2) >= TRACEBACKSIZE) {
     lua_settop(L, 1);   /* a chain would copy it again and again */
+    return 1;
+  }
+  if (lua_isstring(L, 2) && !insidelua(L)) {
+    lua_settop(L, 1);   /* raised by a __close: the frames are gone */
     return 1;
   }
   luaL_traceback(L, L, NULL, 1);
@@ -97,11 +124,23 @@ static int task_handler (lua_State *L) {
 }
 
 
+/* The traceback of the error at hand is the task's. */
+static void keeptraceback (lua_State *L) {
+  lua_getiuservalue(L, CORE, UV_TRACEBACK);
+  ca_future_setextra(L, MAIN_TASK, "traceback");
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_TRACEBACK);
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_ERROR);
+}
+
+
 /* The body has raised the error on top: make it the outcome. */
 static int raised (lua_State *L, Core *c, Task *t) {
   t->future.head.n = 1;
   if (ca_error_is(L, c, -1, ERR_CANCELLED)) {
     t->outcome = CANCELLED;
+    if (placematters(L, c)) keeptraceback(L);
     return 1;
   }
   t->outcome = RAISED;
@@ -109,12 +148,7 @@ static int raised (lua_State *L, Core *c, Task *t) {
     lua_pop(L, 1);
     lua_pushliteral(L, "nil error");
   }
-  lua_getiuservalue(L, CORE, UV_TRACEBACK);
-  ca_future_setextra(L, MAIN_TASK, "traceback");
-  lua_pushnil(L);
-  lua_setiuservalue(L, CORE, UV_TRACEBACK);
-  lua_pushnil(L);
-  lua_setiuservalue(L, CORE, UV_ERROR);
+  keeptraceback(L);
   if (ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT))
     t->future.head.flags |= F_QUIET;    /* it is raised out of the loop */
   else ca_future_guard(L, MAIN_TASK);
@@ -286,27 +320,34 @@ static void recycle (lua_State *L, Core *c, Task *t, int idx) {
 }
 
 
-/* Debug mode: a cancellation was swallowed. The task is at 'idx'. */
-static void checkswallowed (lua_State *L, Loop *l, Task *t, int idx) {
-  if (t->ncancel == 0 || t->outcome != RETURNED) return;
+/* (task): a cancellation was swallowed. */
+static void reportswallowed (lua_State *L, Core *c, void *loop) {
   lua_createtable(L, 0, 3);
   lua_pushliteral(L, "Task was cancelled but ended normally: its "
                      "CancelledError was caught and not raised again");
   lua_setfield(L, -2, "message");
-  lua_pushvalue(L, idx);
+  lua_pushvalue(L, 1);
   lua_setfield(L, -2, "task");
   lua_pushboolean(L, true);
   lua_setfield(L, -2, "warning");
-  ca_loop_report(L, l->core, l);
+  ca_loop_report(L, c, (Loop *)loop);
+}
+
+
+/* Debug mode: was a cancellation swallowed? The task is at 'idx'. */
+static void checkswallowed (lua_State *L, Loop *l, Task *t, int idx) {
+  if (t->ncancel == 0 || t->outcome != RETURNED) return;
+  lua_pushvalue(L, idx);
+  if (!ca_protect(L, l->core, reportswallowed, l, 1)) ca_loop_unreported(L);
 }
 
 
 /* The coroutine is over, with one value on its stack. True when that is an
-   error to be raised out of the loop too: then it is on top of L. */
+   error to be raised out of the loop too: then it is on top of L. Until the
+   task is settled nothing may raise: somebody may wait for it. */
 static bool finish (lua_State *L, Loop *l, Task *t, int status) {
   Core *c = l->core;
   Future *f = &t->future;
-  luaL_checkstack(L, 12, "cannot end a task");
   ca_anchor_table(L, c, l);
   int idx = lua_gettop(L) + 1;
   lua_rawgeti(L, idx - 1, f->slot);
@@ -334,11 +375,13 @@ static bool finish (lua_State *L, Loop *l, Task *t, int status) {
 }
 
 
-/* Its coroutine was closed before the task had begun. */
+/* Its coroutine was closed before the task had begun, or it failed to. */
 static bool stillborn (lua_State *L, Loop *l, Task *t) {
-  lua_pushliteral(L, "the coroutine of the task was closed");
-  lua_settop(t->co, 0);
-  lua_xmove(L, t->co, 1);
+  if (lua_status(t->co) == LUA_OK) {
+    lua_pushliteral(L, "the coroutine of the task was closed");
+    lua_settop(t->co, 0);
+    lua_xmove(L, t->co, 1);
+  }
   return finish(L, l, t, LUA_ERRRUN);
 }
 
@@ -365,17 +408,13 @@ static bool resume (lua_State *L, Loop *l, Task *t) {
       t->mustcancel = false;
       t->outcome = CANCELLED;
       t->place = RUNNING;
-      ca_task_push(L, c, t);
-      if (ca_future_getextra(L, -1, "cancelmessage") != LUA_TNIL)
-        ca_future_setextra(L, -2, "message");
-      else lua_pop(L, 1);
-      lua_pop(L, 1);
       lua_settop(t->co, 0);
       lua_pushnil(t->co);
       return finish(L, l, t, LUA_OK);
     }
     if (lua_status(t->co) == LUA_YIELD) nargs = 0;      /* see 'begin' */
-    else if (lua_gettop(t->co) != nargs + 1) return stillborn(L, l, t);
+    else if (lua_status(t->co) != LUA_OK ||
+             lua_gettop(t->co) != nargs + 1) return stillborn(L, l, t);
   }
   t->place = RUNNING;
   c->running = t;
@@ -435,22 +474,28 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
 ** Creation
 ** ======================================================== */
 
-/* Give the new task (on top) a coroutine: one from the pool, or a new one,
-   which the pool or the task itself anchors. */
-static lua_State *newcoroutine (lua_State *L, Core *c, Task *t) {
-  if (c->nidle > 0) {
-    t->poolslot = c->idleslot[--c->nidle];
-    return c->idle[c->nidle];
-  }
-  lua_State *co = lua_newthread(L);
-  if (c->nfreeslots > 0) {
-    t->poolslot = c->freeslot[--c->nfreeslots];
+/* A coroutine with room for the new task (on top): the last of the idle
+   ones, which is still to be taken, or one that the task itself anchors. */
+static lua_State *findcoroutine (lua_State *L, Core *c, int nargs,
+                                 bool *pooled) {
+  lua_State *co;
+  *pooled = true;
+  if (c->nidle > 0) co = c->idle[c->nidle - 1];
+  else if (co = lua_newthread(L), c->nfreeslots > 0) {
+    uint16_t slot = c->freeslot[--c->nfreeslots];
     lua_getiuservalue(L, CORE, UV_POOL);
     lua_insert(L, -2);
-    lua_rawseti(L, -2, t->poolslot);
+    lua_rawseti(L, -2, slot);   /* the table has room: no error */
     lua_pop(L, 1);
+    c->idle[c->nidle] = co;
+    c->idleslot[c->nidle++] = slot;
   }
-  else lua_setiuservalue(L, -2, FUV_VALUE);
+  else {
+    lua_setiuservalue(L, -2, FUV_VALUE);
+    *pooled = false;
+  }
+  if (!lua_checkstack(co, nargs + 10))
+    luaL_error(L, "too many arguments for a task (%d)", nargs);
   return co;
 }
 
@@ -489,10 +534,8 @@ static void inherithook (lua_State *L, int co) {
 
 
 /* Move the function (at 'fn') and its arguments, above which the task is,
-   to the coroutine. The task is left in their place. */
+   to the coroutine, which has room. The task is left in their place. */
 static void load (lua_State *L, lua_State *co, int fn, int nargs) {
-  if (!lua_checkstack(co, nargs + 10))
-    luaL_error(L, "too many arguments for a task (%d)", nargs);
   lua_getiuservalue(L, CORE, UV_TASKMAIN);
   lua_pushvalue(L, -2);
   lua_getiuservalue(L, CORE, UV_HANDLER);
@@ -502,7 +545,8 @@ static void load (lua_State *L, lua_State *co, int fn, int nargs) {
 }
 
 
-Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context) {
+Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
+                   int name) {
   int fn = lua_gettop(L) - nargs;
   if (context != 0) context = lua_absindex(L, context);
   if (!l->open) luaL_error(L, "Event loop is closed");
@@ -521,17 +565,27 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context) {
     else ca_context_push(L, c);
     ca_future_setextra(L, task, "context");
   }
+  if (name != 0) {
+    lua_pushvalue(L, name);
+    ca_future_setextra(L, task, "name");
+  }
   if (c->debug) {
     luaL_traceback(L, L, NULL, 1);
     ca_future_setextra(L, task, "source");
   }
-  uint32_t slot = ca_anchor(L, c, l);
-  lua_State *co = newcoroutine(L, c, t);
+  bool pooled;
+  lua_State *co = findcoroutine(L, c, nargs, &pooled);
   if (lua_gethook(L) != NULL) {
+    if (pooled) t->poolslot = c->idleslot[c->nidle - 1];
     ca_task_pushcoroutine(L, t, task);
+    t->poolslot = 0;
     inherithook(L, task + 1);
     lua_settop(L, task);
+    if (pooled && (c->nidle == 0 || c->idle[c->nidle - 1] != co))
+      co = findcoroutine(L, c, nargs, &pooled); /* hooks have taken it */
   }
+  uint32_t slot = ca_anchor(L, c, l);   /* the last thing that may raise */
+  if (pooled) t->poolslot = c->idleslot[--c->nidle];
   load(L, co, fn, nargs);
   t->future.slot = slot;
   t->future.head.n = (uint32_t)nargs + 3;
@@ -584,11 +638,10 @@ static void createtask (lua_State *L, Core *c, Loop *l, int fn,
     lua_insert(L, fn++);
   }
   int nargs = ca_coro_target(L, c, fn);
-  Task *t = ca_task_new(L, c, l, nargs, context);
+  int name = options != 0 && !lua_isnil(L, fn - 1) ? fn - 1 : 0;
+  Task *t = ca_task_new(L, c, l, nargs, context, name);
   if (options != 0) {
     lua_insert(L, fn - 2);
-    if (lua_isnil(L, -1)) lua_pop(L, 1);
-    else ca_future_setextra(L, fn - 2, "name");
     lua_settop(L, fn - 2);
   }
   if (eager && startseagerly(c, l)) ca_task_runeagerly(L, c, t);
@@ -681,7 +734,18 @@ static int task_ensure_future (lua_State *L) {
 /* }====================================================== */
 
 
-/* An anchored object whose loop is closed. */
+/* (task): it is pending, and its loop is closed. */
+static void reportabandoned (lua_State *L, Core *c, void *task) {
+  lua_createtable(L, 0, 2);
+  lua_pushliteral(L, "Task was destroyed but it is pending!");
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "task");
+  ca_loop_report(L, c, ((Task *)task)->future.loop);
+}
+
+
+/* An anchored object (on top) whose loop is closed. Raises nothing. */
 static void abandon (lua_State *L, Object *o) {
   if (o->kind == KIND_HANDLE) {
     ((Handle *)(void *)o)->slot = 0;
@@ -703,13 +767,8 @@ static void abandon (lua_State *L, Object *o) {
     lua_pop(L, 1);
   }
   ca_task_abandon(L, c, t);
-  luaL_checkstack(L, 8, "cannot close the loop");
-  lua_createtable(L, 0, 2);
-  lua_pushliteral(L, "Task was destroyed but it is pending!");
-  lua_setfield(L, -2, "message");
-  lua_pushvalue(L, -2);
-  lua_setfield(L, -2, "task");
-  ca_loop_report(L, c, t->future.loop);
+  lua_pushvalue(L, -1);
+  if (!ca_protect(L, c, reportabandoned, t, 1)) ca_loop_unreported(L);
 }
 
 

@@ -61,6 +61,9 @@ void ca_task_unsettimer (Task *t);
 /* The loop is being closed: take the task out of wherever it waits. */
 void ca_task_abandon (lua_State *L, Core *c, Task *t);
 
+/* Room on the stack for a cancellation, which must not fail half-way. */
+#define CANCELSTACK 40
+
 /*
 ** Ask a task to be cancelled: to be raised as CancelledError where it
 ** waits, or where the task it waits for waits. The task need not be on the
@@ -84,9 +87,12 @@ void ca_task_unlink (Task *t);
 
 /*
 ** A new task, pushed. On the stack: the function and 'nargs' arguments
-** (popped). 'context' is the index of a context or 0 to inherit.
+** (popped). 'context' is the index of a context or 0 to inherit, 'name' that
+** of its name or 0. The caller makes it ready, or runs it: nothing that may
+** raise can come in between.
 */
-Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context);
+Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
+                   int name);
 
 /* Run the first step of a new task (on top) now, inside the running one. */
 void ca_task_runeagerly (lua_State *L, Core *c, Task *t);
@@ -118,7 +124,7 @@ uint32_t ca_task_uncancel (Task *t);
 ** cancels many futures adds them with 'ca_task_addwork' instead of
 ** recursing, because chains of futures are as deep as people make them.
 */
-void ca_task_addwork (lua_State *L, Core *c, Future *f);
+void ca_task_addwork (lua_State *L, Core *c, Future *f, int msg);
 void ca_task_dowork (lua_State *L, Core *c, size_t base, int msg);
 
 /* Push what a parked task waits for, or nil. */

@@ -101,10 +101,9 @@ static int watch_new (lua_State *L) {
 
 
 static void closewatch (Core *c, Watch *w) {
-  if (w->links == NULL) return;
-  ca_links_drop(w->links);
+  if (w->links != NULL) ca_links_drop(w->links);
   w->links = NULL;
-  ca_free(c, w->order, (w->n + 1) * sizeof(uint32_t));
+  ca_free(c, w->order, (w->n + 1) * sizeof(uint32_t));  /* if it has one */
   w->order = NULL;
 }
 

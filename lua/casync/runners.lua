@@ -171,8 +171,11 @@ function Runner:run(main, ...)
 end
 
 local function finish(loop)
-  loop:run_until_complete(
-    core.create_task(loop, {name = "shutdown"}, shutdown, loop))
+  local task = core.create_task(loop, {name = "shutdown"}, shutdown, loop)
+  core.interrupt_begin(loop, task)      -- Ctrl-C ends the waiting
+  local ok, err = pcall(loop.run_until_complete, loop, task)
+  core.interrupt_end(loop)
+  if not ok then error(err, 0) end
 end
 
 --- Cancel what is left in the loop, wait for it, and close the loop.

@@ -331,8 +331,13 @@ end, "wait_for")
 
 --- Awaitable: the results, or TimeoutError when they take longer; what was
 -- awaited is then cancelled. nil: no limit.
-function tasks.wait_for(target, timeout)
+function tasks.wait_for(target, ...)
   checktarget(target, "wait_for", 0)
+  if select("#", ...) == 0 then
+    error("bad argument #2 to 'wait_for' (a number of seconds expected, or nil "
+      .. "for no limit)", 2)
+  end
+  local timeout = ...
   options.seconds(timeout, "timeout", "wait_for", true)
   return wait_for(target, timeout)
 end
