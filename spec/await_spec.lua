@@ -3,18 +3,8 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function iscancelled(err) return casync.CancelledError:is(err) end
-
-local function newfuture()
-  return casync.get_running_loop():create_future()
-end
+local caught, iscancelled, newfuture =
+  helper.caught, helper.iscancelled, helper.newfuture
 
 -- The six cases of each operation that waits. 'make' gives what is awaited, a
 -- function that lets it return "result", and one that lets it fail with

@@ -5,21 +5,13 @@ local casync = require "casync"
 local core = require "casync.core"
 local helper = require "spec.helper"
 local process = require "spec.support.process"
+local caught, newfuture =
+  helper.caught, helper.newfuture
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
 
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
-
 local nan = 0 / 0
-
-local function newfuture()
-  return casync.get_running_loop():create_future()
-end
 
 local function onceused()
   local co = casync.async(function() end)()

@@ -4,20 +4,8 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function iscancelled(err) return casync.CancelledError:is(err) end
-
-local function newfuture()
-  return casync.get_running_loop():create_future()
-end
-
-local function forever() await(sleep(3600)) end
+local caught, iscancelled, newfuture, forever =
+  helper.caught, helper.iscancelled, helper.newfuture, helper.forever
 
 describe("Cancelling a task", function()
   it("is a request, heard when the task runs next", async(function()

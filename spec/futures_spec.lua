@@ -3,16 +3,8 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function newfuture()
-  return casync.get_running_loop():create_future()
-end
+local caught, newfuture =
+  helper.caught, helper.newfuture
 
 describe("A future", function()
   it("is pending until it has a result", async(function()

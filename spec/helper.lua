@@ -38,6 +38,52 @@ function helper.settle()
   end
 end
 
+--- The error that fn(...) raises.
+function helper.caught(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert(not ok, "an error was expected")
+  return err
+end
+
+--- The error that fn(...) raises, which must be of that class.
+function helper.raises(class, fn, ...)
+  local err = helper.caught(fn, ...)
+  assert(class:is(err), "not a " .. class.name .. ": " .. tostring(err))
+  return err
+end
+
+--- fn(...) raises a string like `pattern`.
+function helper.misuse(pattern, fn, ...)
+  local err = helper.caught(fn, ...)
+  assert(type(err) == "string" and err:find(pattern),
+    ("not like '%s': %s"):format(pattern, tostring(err)))
+end
+
+function helper.iscancelled(err) return casync.CancelledError:is(err) end
+
+--- A future of the running loop.
+function helper.newfuture()
+  return casync.get_running_loop():create_future()
+end
+
+--- What a task does that only waits.
+function helper.forever() casync.await(casync.sleep(3600)) end
+
+--- How many rounds of the loop pass until the task is done, at most 10.
+function helper.rounds(task)
+  for n = 0, 10 do
+    if task:done() then return n end
+    casync.await(casync.sleep(0))
+  end
+  return math.huge
+end
+
+--- Cancel all and see them end.
+function helper.stop(...)
+  for _, task in ipairs {...} do task:cancel() end
+  helper.settle()
+end
+
 --- Collect in a list what the loop (default: the running one) reports to its
 --- exception handler.
 function helper.capture(loop)

@@ -4,12 +4,8 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
+local caught =
+  helper.caught
 
 describe("A loop", function()
   local loop

@@ -2,36 +2,10 @@ local casync = require "casync"
 local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
+local raises, misuse, rounds, stop =
+  helper.raises, helper.misuse, helper.rounds, helper.stop
 
 local spawn = casync.create_task
-
--- The error that `fn` raises, which must be of that class.
-local function raises(class, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.is_true(class:is(err), tostring(err))
-  return err
-end
-
-local function misuse(pattern, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.matches(pattern, err)
-end
-
--- How many rounds of the loop pass until the task is done, at most 10.
-local function rounds(task)
-  for n = 0, 10 do
-    if task:done() then return n end
-    await(casync.sleep(0))
-  end
-  return math.huge
-end
-
-local function stop(...)
-  for _, task in ipairs {...} do task:cancel() end
-  settle()
-end
 
 local log
 

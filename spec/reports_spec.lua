@@ -5,10 +5,8 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function newfuture()
-  return casync.get_running_loop():create_future()
-end
+local newfuture =
+  helper.newfuture
 
 local function collect()
   collectgarbage()

@@ -6,12 +6,8 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function iscancelled(err) return casync.CancelledError:is(err) end
-
-local function newfuture()
-  return casync.get_running_loop():create_future()
-end
+local iscancelled, newfuture =
+  helper.iscancelled, helper.newfuture
 
 describe("At scale", function()
   it("two million small steps take no memory #slow", async(60, function()

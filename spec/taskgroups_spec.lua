@@ -3,20 +3,14 @@ local helper = require "spec.helper"
 
 local async, await = helper.async, casync.await
 local sleep = casync.sleep
+local caught, forever =
+  helper.caught, helper.forever
 
 local function fail(message)
   return function()
     await(sleep(0))
     error(message, 0)
   end
-end
-
-local function forever() await(sleep(3600)) end
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
 end
 
 describe("TaskGroup", function()

@@ -4,14 +4,8 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function forever() await(sleep(3600)) end
+local caught, forever =
+  helper.caught, helper.forever
 
 describe("create_task", function()
   it("runs the body later, not at the call", async(function()

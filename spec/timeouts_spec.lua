@@ -3,14 +3,8 @@ local helper = require "spec.helper"
 
 local async, await = helper.async, casync.await
 local sleep = casync.sleep
-
-local function forever() await(sleep(3600)) end
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
+local caught, forever =
+  helper.caught, helper.forever
 
 describe("A function whose only result is a fresh awaitable", function()
   it("stands for what that gives, as a task", async(function()

@@ -4,21 +4,11 @@ local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
 local sleep = casync.sleep
-
-local function caught(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
+local caught, newfuture, forever =
+  helper.caught, helper.newfuture, helper.forever
 
 local function iscancelled(err) return casync.CancelledError:is(err) end
 local function istimeout(err) return casync.TimeoutError:is(err) end
-
-local function newfuture()
-  return casync.get_running_loop():create_future()
-end
-
-local function forever() await(sleep(3600)) end
 
 describe("wait", function()
   it("gives the done and the pending, in the order of input",
