@@ -165,7 +165,7 @@ void ca_task_addwork (lua_State *L, Core *c, Future *f, int msg) {
     Future **work = ca_realloc(c, c->work, c->worksize * sizeof(Future *),
                                size * sizeof(Future *));
     if (work == NULL) {         /* at once, then: others were told before */
-      cancelwork(L, c, f, msg);
+      if (lua_checkstack(L, CANCELSTACK)) cancelwork(L, c, f, msg);
       return;
     }
     c->work = work;

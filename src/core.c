@@ -276,9 +276,6 @@ static int openall (lua_State *L) {
 static void newcore (lua_State *L) {
   Core *c = (Core *)lua_newuserdatauv(L, sizeof(Core), UV_COUNT);
   memset(c, 0, sizeof(*c));
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  c->L = lua_tothread(L, -1);
-  lua_pop(L, 1);
   c->alloc = lua_getallocf(L, &c->allocud);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, core_gc);

@@ -105,7 +105,6 @@ struct Handle;
 
 typedef struct Core {
   Object head;
-  lua_State *L;                 /* the main thread of the Lua state */
   lua_Alloc alloc;              /* all memory of casync comes from here */
   void *allocud;
   struct Loop *loop;            /* the running loop, or NULL */

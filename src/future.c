@@ -282,7 +282,6 @@ static void runcallback (lua_State *L, Loop *l, Job *job) {
   lua_pushnil(L);
   lua_rawsetp(L, -3, h);
   lua_remove(L, -2);
-  l->nscheduled--;
   ca_future_unpin(L, c, f);
   if (h->cancelled) return;
   int handle = lua_gettop(L);
@@ -306,7 +305,6 @@ static void callbacksettled (Node *node) {
   Handle *h = container_of(node, Handle, node);
   if (ca_future_loop(h->future) == NULL) return;
   h->future->pins++;
-  h->loop->nscheduled++;
   ca_loop_post(h->loop, &h->job);
 }
 

@@ -87,7 +87,6 @@ static void invoke (lua_State *L, Loop *l, Handle *h, int idx) {
 static void release (lua_State *L, Core *c, Handle *h) {
   uint32_t slot = h->slot;
   h->slot = 0;
-  h->loop->nscheduled--;
   ca_anchor_drop(L, c, h->loop, slot);
 }
 
@@ -150,7 +149,6 @@ static int loop_call_soon (lua_State *L) {
   if (lua_type(L, 2) != LUA_TFUNCTION) luaL_checktype(L, 2, LUA_TFUNCTION);
   Handle *h = newhandle(L, c, l, 2);
   h->slot = ca_anchor(L, c, l);
-  l->nscheduled++;
   ca_loop_post(l, &h->job);
   return 1;
 }
@@ -169,7 +167,6 @@ static int schedule (lua_State *L, Core *c, Loop *l, lua_Number when,
     ca_anchor_drop(L, c, l, slot);
     return ca_nomem(L);
   }
-  l->nscheduled++;
   return 1;
 }
 

@@ -170,7 +170,10 @@ void ca_loop_call (lua_State *L, Loop *l, int n, const char *message,
   int status = lua_pcall(L, n, 0, fn);
   lua_remove(L, fn);
   if (status == LUA_OK) return;
-  if (ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT)) lua_error(L);
+  /* A callback that lacked memory has not done what others rely on (a group
+     its tasks, 'run' its stop): better to end than to wait for ever. */
+  if (status == LUA_ERRMEM || ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT))
+    lua_error(L);
   if (handle != 0) lua_pushvalue(L, handle);
   else lua_pushnil(L);
   if (!ca_protect(L, c, reportcall, (void *)message, 2))
@@ -482,7 +485,7 @@ static void poll (lua_State *L, Loop *l) {
     sweep(L, l);                /* a report may have made something ready */
     uv_run(&l->uv, UV_RUN_NOWAIT);
   }
-  else if (l->main != 0 && l->nheap == 0 && l->holders == 0 &&
+  else if (l->main != 0 && l->nheap == 0 &&
            !uv_loop_alive(&l->uv)) deadlock(L, l);
   else pollwait(l);
   l->lastpoll = ca_loop_now(l);

@@ -79,11 +79,9 @@ struct Loop {
   uint32_t *freeanchors;        /* those that are free; room for all */
   uint32_t nfreeanchors, freesize;
   uint32_t generation;          /* counts the lives of this structure */
-  uint32_t holders;             /* what may wake it though libuv is idle */
   uint32_t nunretrieved;        /* errors nobody has asked for yet */
   uint32_t main;                /* anchor of what run_until_complete awaits */
   uint32_t ntasks;              /* pending tasks */
-  uint32_t nscheduled;          /* callbacks in the queue or with a timer */
   volatile sig_atomic_t nsignals;       /* SIGINTs since it was taken over */
   sig_atomic_t seensignals;     /* how many have been acted on */
   void (*signalled) (lua_State *L, struct Loop *l);     /* acts on them */
@@ -175,7 +173,8 @@ void ca_loop_unreported (lua_State *L);
 
 /* Call the function and its 'n' arguments on the stack, results dropped.
    An error goes to the exception handler under 'message', with the value
-   at 'handle' (0: none) as handle. Only KeyboardInterrupt passes. */
+   at 'handle' (0: none) as handle. Only KeyboardInterrupt and the lack of
+   memory pass. */
 void ca_loop_call (lua_State *L, Loop *l, int n, const char *message,
                    int handle);
 

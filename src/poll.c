@@ -121,7 +121,6 @@ static void runwatch (lua_State *L, Loop *l, Job *job) {
   ca_anchor_push(L, l->core, l, w->slot);
   Handle *h = (Handle *)lua_touserdata(L, -1);
   h->slot = ca_anchor(L, l->core, l);
-  l->nscheduled++;
   h->job.run(L, l, &h->job);
 }
 

@@ -457,7 +457,6 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
   int depth = c->depth;
   Loop *l = t->future.loop;
   int top = lua_gettop(L);
-  t->eager = true;
   c->ndeep++;
   bool raise = resume(L, l, t);
   c->ndeep--;

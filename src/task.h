@@ -43,7 +43,6 @@ typedef struct Task {
   bool deferred;        /* a cancellation waits for the end of a shield */
   bool bounce;          /* yielded only to unwind the C stack */
   bool started;
-  bool eager;           /* its first step runs inside another task */
   bool firing;          /* its timer has fired: its job is in the queue */
   bool exposed;         /* Lua has seen its coroutine: never use it again */
 } Task;
@@ -61,8 +60,9 @@ void ca_task_unsettimer (Task *t);
 /* The loop is being closed: take the task out of wherever it waits. */
 void ca_task_abandon (lua_State *L, Core *c, Task *t);
 
-/* Room on the stack for a cancellation, which must not fail half-way. */
-#define CANCELSTACK 40
+/* Room on the stack for a cancellation, which must not fail half-way. A C
+   function that is called from Lua has it without asking for memory. */
+#define CANCELSTACK 14
 
 /*
 ** Ask a task to be cancelled: to be raised as CancelledError where it
