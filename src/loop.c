@@ -532,6 +532,7 @@ static int loop_run_forever (lua_State *L) {
   if (c->loop != NULL)
     return luaL_error(L, "Cannot run the event loop while another loop is "
                          "running");
+  lua_getiuservalue(L, CORE, UV_CONTEXT);       /* at 2 */
   lua_pushvalue(L, CORE);
   lua_pushcclosure(L, turns, 1);
   lua_pushvalue(L, 1);
@@ -549,6 +550,8 @@ static int loop_run_forever (lua_State *L) {
   c->lastloop = l;
   c->running = NULL;
   c->handle = NULL;
+  lua_pushvalue(L, 2);          /* a callback's error may have left another */
+  lua_setiuservalue(L, CORE, UV_CONTEXT);
   c->debug = false;
   l->running = false;
   l->stopping = false;

@@ -58,10 +58,10 @@ end
 local function cancel_parent(self)
   if self.parent_cancelled then return end
   self.parent_cancelled = true
+  self.parent:cancel()          -- first: it needs no memory
   if #self.errors > 0 then
     self.parent:add_done_callback(function() forgotten(self) end)
   end
-  self.parent:cancel()
 end
 
 local function fail(self, err, traceback)
