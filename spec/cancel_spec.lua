@@ -7,6 +7,21 @@ local sleep = casync.sleep
 local caught, iscancelled, newfuture, forever =
   helper.caught, helper.iscancelled, helper.newfuture, helper.forever
 
+describe("Cancelling tasks that wait for each other in a ring", function()
+  it("ends, and ends them, through a gather too", async(function()
+    local first, second
+    first = casync.create_task(function() await(casync.gather(second)) end)
+    second = casync.create_task(function() await(first) end)
+    settle()
+
+    first:cancel()
+    settle()
+
+    assert.is_true(first:done())
+    assert.is_true(second:done())
+  end))
+end)
+
 describe("Cancelling a task", function()
   it("is a request, heard when the task runs next", async(function()
     local task = casync.create_task(forever)

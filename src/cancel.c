@@ -79,6 +79,10 @@ static void cancelplain (lua_State *L, Core *c, void *unused) {
 static void cancelawaited (lua_State *L, Core *c, Task *t, Future *f,
                            int msg) {
   if (f->head.kind == KIND_COMBINE) {
+    if (!ca_combine_visit(c, f)) {      /* perhaps a ring: leave it here */
+      interrupt(L, c, t, msg);
+      return;
+    }
     if (ca_combine_canbecancelled(f)) {
       ca_task_addwork(L, c, f, msg);
       return;
@@ -151,6 +155,12 @@ static bool cancellable (const Future *f) {
 }
 
 
+size_t ca_task_beginwork (Core *c) {
+  if (c->nwork == 0) c->walk++;
+  return c->nwork;
+}
+
+
 /* Only tasks and combined futures are work: they are anchored. */
 static void cancelwork (lua_State *L, Core *c, Future *f, int msg) {
   if (!cancellable(f)) return;
@@ -185,7 +195,7 @@ bool ca_task_cancel (lua_State *L, Core *c, Task *t, int msg,
   if (!cancellable(&t->future) || t->place == ENDED) return false;
   luaL_checkstack(L, CANCELSTACK, "cannot cancel");
   if (msg != 0) msg = lua_absindex(L, msg);
-  size_t base = c->nwork;
+  size_t base = ca_task_beginwork(c);
   cancelone(L, c, t, msg, scope);
   ca_task_dowork(L, c, base, msg);
   return true;
@@ -224,7 +234,7 @@ void ca_task_park (lua_State *L, Core *c, Task *t) {
     int top = lua_gettop(L);
     ca_task_push(L, c, t);
     ca_future_getextra(L, top + 1, "message");
-    size_t base = c->nwork;
+    size_t base = ca_task_beginwork(c);
     deliver(L, c, t, top + 2);
     ca_task_dowork(L, c, base, top + 2);
     lua_settop(L, top);

@@ -26,6 +26,7 @@ typedef struct Combine {
   bool collects;                /* return_exceptions */
   bool aslist;                  /* results are one list */
   bool cancelled;               /* its cancellation was asked */
+  uint32_t walk;                /* the last one that came to it */
 } Combine;
 
 
@@ -166,6 +167,14 @@ static void combinejob (lua_State *L, Loop *l, Job *job) {
   int idx = lua_gettop(L);
   memberdone(L, c, idx, link);
   ca_future_unpin(L, c, &cb->future);
+}
+
+
+bool ca_combine_visit (Core *c, Future *f) {
+  Combine *cb = tocombine(f);
+  bool first = cb->walk != c->walk;
+  cb->walk = c->walk;
+  return first;
 }
 
 

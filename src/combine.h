@@ -11,6 +11,10 @@
 /* Push the results of the settled gather or shield at 'idx'. */
 int ca_combine_result (lua_State *L, Core *c, int idx);
 
+/* A cancellation comes to it on its way along the awaits: is it the first
+   time in this walk? */
+bool ca_combine_visit (Core *c, Future *f);
+
 /* Has it a member that is pending? */
 bool ca_combine_canbecancelled (const Future *f);
 

@@ -118,6 +118,7 @@ typedef struct Core {
   uint64_t ntasks;              /* for names: Task-1, Task-2 ... */
   struct Future **work;         /* futures to be cancelled: see task.c */
   size_t nwork, worksize;
+  uint32_t walk;                /* which cancellation they are from */
   lua_State *idle[CA_POOLSIZE]; /* coroutines for new tasks, and ... */
   uint16_t idleslot[CA_POOLSIZE];       /* ... where UV_POOL anchors them */
   uint16_t freeslot[CA_POOLSIZE];       /* slots of UV_POOL without one */

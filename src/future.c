@@ -252,7 +252,8 @@ bool ca_future_cancel (lua_State *L, Core *c, int idx, int msg) {
   if (f->head.kind == KIND_TASK)
     return ca_task_cancel(L, c, (Task *)f, msg, NULL);
   if (f->head.kind == KIND_COMBINE) {
-    size_t base = c->nwork;
+    size_t base = ca_task_beginwork(c);
+    ca_combine_visit(c, f);
     bool any = ca_combine_cancel(L, c, f, msg);
     ca_task_dowork(L, c, base, msg);
     return any;

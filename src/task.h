@@ -124,6 +124,7 @@ uint32_t ca_task_uncancel (Task *t);
 ** cancels many futures adds them with 'ca_task_addwork' instead of
 ** recursing, because chains of futures are as deep as people make them.
 */
+size_t ca_task_beginwork (Core *c);
 void ca_task_addwork (lua_State *L, Core *c, Future *f, int msg);
 void ca_task_dowork (lua_State *L, Core *c, size_t base, int msg);
 
