@@ -104,13 +104,7 @@ static const luaL_Reg watchedmeta[] = {
 void ca_awaitable_open (lua_State *L) {
   ca_type_new(L, KIND_OP, "casync.Operation", NULL, meta);
   ca_awaitable_index(L);
-  lua_newtable(L);              /* the same and __gc */
-  lua_pushnil(L);
-  while (lua_next(L, -3) != 0) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, -4);
-  }
+  ca_type_copy(L);              /* the same and __gc */
   ca_setfuncs(L, watchedmeta);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &watchedkey);
   lua_pop(L, 1);

@@ -117,6 +117,17 @@ void ca_type_new (lua_State *L, Kind kind, const char *name,
 }
 
 
+void ca_type_copy (lua_State *L) {
+  lua_newtable(L);
+  lua_pushnil(L);
+  while (lua_next(L, -3) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+
 void *ca_object_new (lua_State *L, Core *c, Kind kind, size_t size,
                      int nuv) {
   Object *o = (Object *)lua_newuserdatauv(L, size, nuv);

@@ -171,6 +171,9 @@ bool ca_protect (lua_State *L, Core *c,
 void ca_type_new (lua_State *L, Kind kind, const char *name,
                   const luaL_Reg *methods, const luaL_Reg *meta);
 
+/* Push a copy of the metatable on top, for a variant of the kind. */
+void ca_type_copy (lua_State *L);
+
 /* Create a zeroed userdata of a kind with 'nuv' user values, and push it. */
 void *ca_object_new (lua_State *L, Core *c, Kind kind, size_t size, int nuv);
 

@@ -336,13 +336,7 @@ static const luaL_Reg functions[] = {
 void ca_coro_open (lua_State *L) {
   ca_type_new(L, KIND_CORO, "casync.Coroutine", NULL, meta);
   ca_awaitable_index(L);
-  lua_newtable(L);      /* the guarded metatable: the same and __gc */
-  lua_pushnil(L);
-  while (lua_next(L, -3) != 0) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, -4);
-  }
+  ca_type_copy(L);      /* the guarded metatable: the same and __gc */
   lua_pushvalue(L, CORE);
   lua_pushcclosure(L, coro_gc, 1);
   lua_setfield(L, -2, "__gc");

@@ -285,20 +285,7 @@ static void runcallback (lua_State *L, Loop *l, Job *job) {
   lua_remove(L, -2);
   ca_future_unpin(L, c, f);
   if (h->cancelled) return;
-  int handle = lua_gettop(L);
-  bool contexts = c->contexts;
-  if (contexts) {
-    lua_getiuservalue(L, CORE, UV_CONTEXT);
-    lua_getiuservalue(L, handle, HUV_CONTEXT);
-    lua_setiuservalue(L, CORE, UV_CONTEXT);
-  }
-  lua_getiuservalue(L, handle, HUV_FUNCTION);
-  lua_pushvalue(L, idx);
-  c->handle = h;
-  c->depth = 0;
-  ca_loop_call(L, l, 1, "Exception in callback", handle);
-  c->handle = NULL;
-  if (contexts) lua_setiuservalue(L, CORE, UV_CONTEXT);
+  ca_handle_call(L, l, h, lua_gettop(L), idx);
 }
 
 

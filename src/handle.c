@@ -61,10 +61,9 @@ static void checkslow (lua_State *L, Loop *l, int64_t begun, int idx) {
 }
 
 
-/* Run the callback of the handle at index 'idx' (absolute). */
-static void invoke (lua_State *L, Loop *l, Handle *h, int idx) {
+void ca_handle_call (lua_State *L, Loop *l, Handle *h, int idx, int arg) {
   Core *c = l->core;
-  int n = (int)h->head.n;
+  int n = arg != 0 ? 1 : (int)h->head.n;
   luaL_checkstack(L, n + 10, "too many arguments of a callback");
   bool contexts = c->contexts;
   if (contexts) {
@@ -73,13 +72,12 @@ static void invoke (lua_State *L, Loop *l, Handle *h, int idx) {
     lua_setiuservalue(L, CORE, UV_CONTEXT);
   }
   lua_getiuservalue(L, idx, HUV_FUNCTION);
-  for (int i = 0; i < n; i++) lua_getiuservalue(L, idx, HUV_ARGS + i);
-  int64_t begun = l->debug ? ca_loop_now(l) : 0;
+  if (arg != 0) lua_pushvalue(L, arg);
+  else for (int i = 0; i < n; i++) lua_getiuservalue(L, idx, HUV_ARGS + i);
   c->handle = h;
   c->depth = 0;
   ca_loop_call(L, l, n, "Exception in callback", idx);
   c->handle = NULL;
-  if (l->debug) checkslow(L, l, begun, idx);
   if (contexts) lua_setiuservalue(L, CORE, UV_CONTEXT);
 }
 
@@ -95,7 +93,11 @@ static void runhandle (lua_State *L, Loop *l, Job *job) {
   Handle *h = container_of(job, Handle, job);
   ca_anchor_push(L, l->core, l, h->slot);
   release(L, l->core, h);
-  if (!h->cancelled) invoke(L, l, h, lua_gettop(L));
+  if (h->cancelled) return;
+  int idx = lua_gettop(L);
+  int64_t begun = l->debug ? ca_loop_now(l) : 0;
+  ca_handle_call(L, l, h, idx, 0);
+  if (l->debug) checkslow(L, l, begun, idx);
 }
 
 

@@ -30,6 +30,13 @@ typedef struct Handle {
    (popped). 'context' is an index, or 0 for the current context. */
 Handle *ca_handle_new (lua_State *L, Core *c, Loop *l, int n, int context);
 
+/*
+** Call the function of the handle at index 'idx' (absolute) in its context:
+** with its arguments, or with the value at 'arg' if that is not 0. An error
+** goes to the exception handler.
+*/
+void ca_handle_call (lua_State *L, Loop *l, Handle *h, int idx, int arg);
+
 /* Push the context value of whatever runs now (task, callback or none). */
 void ca_context_push (lua_State *L, Core *c);
 

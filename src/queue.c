@@ -715,13 +715,7 @@ static void pushmeta (lua_State *L) {
   lua_pop(L, 1);
   int metas = lua_gettop(L), general = metas + 1, special = metas + 2;
   lua_getiuservalue(L, CORE, UV_TYPES + KIND_QUEUE);
-  lua_newtable(L);
-  lua_pushnil(L);
-  while (lua_next(L, general) != 0) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, special);
-  }
+  ca_type_copy(L);
   lua_createtable(L, 0, 1);             /* __index */
   lua_pushvalue(L, 1);
   lua_setfield(L, -2, "maxsize");
