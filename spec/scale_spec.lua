@@ -39,6 +39,21 @@ describe("At scale", function()
       assert.is_true(collectgarbage("count") < before + 100)
     end))
 
+  it("tasks that have not begun hold no coroutine", async(function()
+    local work = casync.async(function(i) return i end)
+    collectgarbage()
+    local before = collectgarbage("count")
+    local tasks = {}
+
+    for i = 1, 10000 do tasks[i] = casync.create_task(work(i)) end
+
+    collectgarbage()
+    local bytes = (collectgarbage("count") - before) * 1024 / #tasks
+    assert.is_true(bytes < 600)
+    local results = await(casync.gather(tasks))
+    assert.same({1, 10000}, {results[1], results[10000]})
+  end))
+
   it("a hundred thousand tasks wait for one future #slow",
     async(60, function()
       local future = newfuture()

@@ -12,6 +12,7 @@
 #include "coro.h"
 #include "error.h"
 #include "link.h"
+#include "spawn.h"
 #include "task.h"
 
 /* What a Combine does, in its 'mode'. */

@@ -17,7 +17,9 @@
 #include "interrupt.h"
 #include "loop.h"
 #include "operations.h"
+#include "pool.h"
 #include "scope.h"
+#include "spawn.h"
 #include "task.h"
 #include "taskinfo.h"
 #include "watch.h"
@@ -265,6 +267,7 @@ static int openall (lua_State *L) {
   ca_coro_open(L);
   ca_awaitable_open(L);
   ca_task_open(L);
+  ca_spawn_open(L);
   ca_taskinfo_open(L);
   ca_cancel_open(L);
   ca_await_open(L);
@@ -292,15 +295,7 @@ static void newcore (lua_State *L) {
   lua_pushcfunction(L, core_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  lua_createtable(L, CA_POOLSIZE, 0);
-  for (int i = 1; i <= CA_POOLSIZE; i++) {      /* never grows later */
-    lua_pushboolean(L, false);
-    lua_rawseti(L, -2, i);
-  }
-  lua_setiuservalue(L, -2, UV_POOL);
-  for (int i = 0; i < CA_POOLSIZE; i++)
-    c->freeslot[i] = (uint16_t)(CA_POOLSIZE - i);
-  c->nfreeslots = CA_POOLSIZE;
+  ca_pool_new(L, c);
   lua_newtable(L);
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "k");

@@ -19,6 +19,7 @@
 #include "error.h"
 #include "future.h"
 #include "loop.h"
+#include "spawn.h"
 
 /* States, in head.state; head.n counts the arguments. A GATHERED one has its
    task in the place of its function, and in head.n which gather it was. */
@@ -28,6 +29,9 @@ enum { NEW, OPENED, GATHERED };
    flags is WITHSOURCE and it comes after the arguments. */
 enum { CUV_FUNCTION = 1, CUV_ARGS };
 enum { WITHSOURCE = 1 };
+
+/* Lua's limit for user values, less those that are not arguments. */
+#define MAXARGS (UINT16_MAX - 8)
 
 /* Upvalues of the functions made by 'async', after the Core. */
 #define ASYNC_FUNCTION lua_upvalueindex(2)
@@ -143,17 +147,31 @@ static int reused (lua_State *L, int idx) {
 }
 
 
-int ca_coro_unpack (lua_State *L, Core *c, Object *o) {
-  int idx = lua_gettop(L);
-  int nargs = (int)o->n;
-  if (o->state != NEW) return reused(L, idx);
-  if (nargs > 10) luaL_checkstack(L, nargs + 8, "too many arguments");
+/* It is run, or given to a task, now. */
+static void opened (lua_State *L, Core *c, Object *o) {
+  if (o->state != NEW) reused(L, lua_gettop(L));
   o->state = OPENED;
   if (c->lastcoro == o) {
     c->lastcoro = NULL;
     lua_pushnil(L);
     lua_setiuservalue(L, CORE, UV_LASTCORO);
   }
+}
+
+
+void ca_coro_pushargs (lua_State *L, Core *c, int nargs) {
+  int idx = lua_gettop(L);
+  (void)c;
+  for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
+  lua_remove(L, idx);
+}
+
+
+int ca_coro_unpack (lua_State *L, Core *c, Object *o) {
+  int idx = lua_gettop(L);
+  int nargs = (int)o->n;
+  if (nargs > 10) luaL_checkstack(L, nargs + 8, "too many arguments");
+  opened(L, c, o);
   for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
   lua_getiuservalue(L, idx, CUV_FUNCTION);
   lua_replace(L, idx);
@@ -199,25 +217,45 @@ bool ca_coro_isawaitable (lua_State *L, Core *c, int idx) {
 }
 
 
+/* Put the 'nargs' values on top into an object that holds them. */
+static void pack (lua_State *L, Core *c, int nargs) {
+  if (nargs > MAXARGS)
+    luaL_error(L, "too many arguments for a task (%d)", nargs);
+  Object *o = ca_object_new(L, c, KIND_CORO, sizeof(Object),
+                            CUV_ARGS - 1 + nargs);
+  o->state = OPENED;
+  lua_insert(L, -(nargs + 1));
+  int idx = lua_gettop(L) - nargs;
+  for (int i = nargs; i > 0; i--)
+    lua_setiuservalue(L, idx, CUV_ARGS + i - 1);
+}
+
+
 int ca_coro_target (lua_State *L, Core *c, int idx) {
   if (lua_type(L, idx) == LUA_TFUNCTION) {
     if (lua_tocfunction(L, idx) == asynccall) {
       lua_getupvalue(L, idx, 2);
       lua_replace(L, idx);
     }
-    return lua_gettop(L) - idx;
+    int nargs = lua_gettop(L) - idx;
+    if (nargs > 0) pack(L, c, nargs);
+    return nargs;
   }
+  lua_settop(L, idx);
   Object *o = ca_object(L, c, idx);
   if (o != NULL && o->kind == KIND_CORO) {
-    lua_settop(L, idx);
-    return ca_coro_unpack(L, c, o);
+    opened(L, c, o);
+    lua_getiuservalue(L, idx, CUV_FUNCTION);
+    if (o->n == 0) lua_replace(L, idx);
+    else lua_insert(L, idx);
+    return (int)o->n;
   }
   if (!ca_coro_isawaitable(L, c, idx)) {
     const char *got = luaL_typename(L, idx);
     luaL_error(L, "a coroutine object, awaitable or function was expected, "
                   "got %s", got);
   }
-  lua_settop(L, idx);
+  pack(L, c, 1);
   lua_getiuservalue(L, CORE, UV_AWAIT);
   lua_insert(L, idx);
   return 1;

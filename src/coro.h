@@ -15,12 +15,16 @@
 int ca_coro_unpack (lua_State *L, Core *c, Object *o);
 
 /*
-** Replace what is at 'idx' by a function and its arguments: a function
-** (what is above it are its arguments; an async one is unwrapped), a
-** coroutine object, or any other awaitable (then 'await' and it). Returns
-** the number of arguments.
+** Replace what is at 'idx' by what a task needs to run it: a function and,
+** if there are arguments, the object that holds them. It is a function (what
+** is above it are its arguments; an async one is unwrapped), a coroutine
+** object, or any other awaitable (then the function is 'await'). Returns the
+** number of arguments.
 */
 int ca_coro_target (lua_State *L, Core *c, int idx);
+
+/* Replace the object on top that holds 'nargs' arguments by these. */
+void ca_coro_pushargs (lua_State *L, Core *c, int nargs);
 
 /*
 ** Replace the new coroutine object at 'idx' by a task of its own; the next

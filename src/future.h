@@ -13,8 +13,9 @@ typedef enum State { PENDING, RETURNED, RAISED, CANCELLED } State;
 
 /* User values of every kind of future. */
 enum {
-  FUV_VALUE = 1,        /* the result or error; of a pending task its
-                           coroutine, when the pool does not anchor it */
+  FUV_VALUE = 1,        /* the result or error; of a pending task first the
+                           object with its arguments, then its coroutine
+                           when the pool does not anchor it */
   FUV_EXTRA,            /* nil or a table: name, context, callbacks ...; of
                            a task the function it runs, or a table which has
                            that at [1] */
@@ -118,10 +119,6 @@ void ca_future_repr (lua_State *L, int idx);
 
 /* Add the methods of futures to the table on top. */
 void ca_future_methods (lua_State *L);
-
-/* Any function, coroutine object or awaitable at 'idx' as a future, which
-   replaces it there: new tasks for what is not yet a future. */
-Future *ca_future_ensure (lua_State *L, Core *c, Loop *l, int idx);
 
 void ca_future_open (lua_State *L);
 

@@ -1,6 +1,7 @@
 /*
 ** task.c - tasks, and the only place where their coroutines are resumed.
-** How they are cancelled is in cancel.c, their methods in taskinfo.c.
+** What Lua calls to make them is in spawn.c, how they are cancelled in
+** cancel.c, their methods in taskinfo.c.
 **
 ** A pending task is always in exactly one of three places:
 **   running: 'core->running' is the task;
@@ -20,30 +21,30 @@
 ** CancelledError; the operation then gives back what it had taken (an item,
 ** a permit, a lock), so nothing is lost.
 **
-** A pending task is anchored by its loop. Its coroutine is anchored by the
-** pool of the Core, to be used again by the next task when this one ends
+** A pending task is anchored by its loop. It gets its coroutine when it takes
+** its first step: until then it is a function and its arguments, so that
+** many tasks that are made at once, and do not wait, share a few coroutines.
+** The coroutine is anchored by the pool, to be used again when the task ends
 ** (unless Lua has seen it, or it died by an error); when the pool has no
 ** room, by user value 1 of the task, where the result will be.
 */
 
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "awaitable.h"
 #include "combine.h"
 #include "coro.h"
 #include "error.h"
 #include "handle.h"
+#include "pool.h"
 #include "scope.h"
 #include "task.h"
 
-/* Eager starts nested deeper than this are scheduled instead. */
-#define EAGERDEPTH 40
-
 /* Tracebacks of this size get no more frames of those that awaited. */
 #define TRACEBACKSIZE 16384
+
+/* So many arguments there is room for on the stack of every job. */
+#define EASYARGS 50
 
 
 /* {=======================================================
@@ -189,7 +190,7 @@ static int begink (lua_State *L, int status, lua_KContext ctx);
 static int begin (lua_State *L) {
   Task *t = (Task *)lua_touserdata(L, MAIN_TASK);
   if (t->place != RUNNING) {
-    int top = (int)t->future.head.n;
+    int top = (int)t->future.head.n + MAIN_FUNCTION;
     lua_settop(L, top);
     lua_pushliteral(L, "this coroutine belongs to a casync task, which has "
                        "not begun: only its loop can resume it");
@@ -293,11 +294,7 @@ static void checkslow (lua_State *L, Loop *l, int64_t begun) {
 
 void ca_task_unpool (lua_State *L, Core *c, Task *t) {
   if (t->poolslot == 0) return;
-  lua_getiuservalue(L, CORE, UV_POOL);
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, t->poolslot);
-  lua_pop(L, 1);
-  c->freeslot[c->nfreeslots++] = t->poolslot;
+  ca_pool_drop(L, c, t->poolslot);
   t->poolslot = 0;
 }
 
@@ -305,17 +302,14 @@ void ca_task_unpool (lua_State *L, Core *c, Task *t) {
 /* Keep the finished coroutine of the task (at 'idx') for another one. */
 static void recycle (lua_State *L, Core *c, Task *t, int idx) {
   if (t->poolslot == 0) {
-    if (c->nfreeslots == 0) return;
-    t->poolslot = c->freeslot[--c->nfreeslots];
-    lua_getiuservalue(L, CORE, UV_POOL);
     lua_getiuservalue(L, idx, FUV_VALUE);
-    lua_rawseti(L, -2, t->poolslot);    /* the table has room: no error */
-    lua_pop(L, 1);
+    t->poolslot = ca_pool_anchor(L, c);
+    if (t->poolslot == 0) {
+      lua_pop(L, 1);
+      return;
+    }
   }
-  lua_settop(t->co, 0);
-  if (lua_gethookmask(t->co) != 0) lua_sethook(t->co, NULL, 0, 0);
-  c->idle[c->nidle] = t->co;
-  c->idleslot[c->nidle++] = t->poolslot;
+  ca_pool_give(c, t->co, t->poolslot);
   t->poolslot = 0;
 }
 
@@ -342,24 +336,12 @@ static void checkswallowed (lua_State *L, Loop *l, Task *t, int idx) {
 }
 
 
-/* The coroutine is over, with one value on its stack. True when that is an
-   error to be raised out of the loop too: then it is on top of L. Until the
-   task is settled nothing may raise: somebody may wait for it. */
-static bool finish (lua_State *L, Loop *l, Task *t, int status) {
+/* The task (at 'idx', with the table of anchors below it) has the outcome on
+   top of the stack. True when that is an error to be raised out of the loop
+   too: then it is on top of L. Raises nothing: somebody may wait for it. */
+static bool end (lua_State *L, Loop *l, Task *t, int idx) {
   Core *c = l->core;
   Future *f = &t->future;
-  ca_anchor_table(L, c, l);
-  int idx = lua_gettop(L) + 1;
-  lua_rawgeti(L, idx - 1, f->slot);
-  if (status != LUA_OK) {
-    t->outcome = RAISED;
-    f->head.n = 1;
-  }
-  if (t->scopes != NULL) ca_scope_abandon(L, c, t);
-  if (l->debug) checkswallowed(L, l, t, idx);
-  lua_xmove(t->co, L, 1);
-  if (status == LUA_OK && !t->exposed) recycle(L, c, t, idx);
-  else ca_task_unpool(L, c, t);
   bool interrupt = t->outcome == RAISED &&
                    ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT);
   t->co = t->active = NULL;
@@ -375,14 +357,71 @@ static bool finish (lua_State *L, Loop *l, Task *t, int status) {
 }
 
 
-/* Its coroutine was closed before the task had begun, or it failed to. */
-static bool stillborn (lua_State *L, Loop *l, Task *t) {
-  if (lua_status(t->co) == LUA_OK) {
-    lua_pushliteral(L, "the coroutine of the task was closed");
-    lua_settop(t->co, 0);
-    lua_xmove(L, t->co, 1);
+/* Push the table of anchors and, from it, the task; the task's index. */
+static int pushanchored (lua_State *L, Loop *l, Task *t) {
+  ca_anchor_table(L, l->core, l);
+  lua_rawgeti(L, -1, t->future.slot);
+  return lua_gettop(L);
+}
+
+
+/* The coroutine is over, with one value on its stack. As 'end'. */
+static bool finish (lua_State *L, Loop *l, Task *t, int status) {
+  Core *c = l->core;
+  int idx = pushanchored(L, l, t);
+  if (status != LUA_OK) {
+    t->outcome = RAISED;
+    t->future.head.n = 1;
   }
-  return finish(L, l, t, LUA_ERRRUN);
+  if (t->scopes != NULL) ca_scope_abandon(L, c, t);
+  if (l->debug) checkswallowed(L, l, t, idx);
+  lua_xmove(t->co, L, 1);
+  if (status == LUA_OK && !t->exposed) recycle(L, c, t, idx);
+  else ca_task_unpool(L, c, t);
+  return end(L, l, t, idx);
+}
+
+
+/* It has not begun, and will not: the outcome is on top. As 'end'. */
+static bool stillborn (lua_State *L, Loop *l, Task *t, State outcome) {
+  int idx = pushanchored(L, l, t);
+  lua_pushvalue(L, -3);
+  t->outcome = (uint8_t)outcome;
+  t->future.head.n = 1;
+  ca_task_unpool(L, l->core, t);
+  return end(L, l, t, idx);
+}
+
+
+/* (task): give it a coroutine, which may need memory. */
+static void attach (lua_State *L, Core *c, void *task) {
+  ca_task_attach(L, c, (Task *)task, 1);
+}
+
+
+/* Give the task that is about to begin its coroutine; false: the error, for
+   which it can't, is on top. */
+static bool equip (lua_State *L, Core *c, Task *t) {
+  ca_task_push(L, c, t);
+  if (c->nidle > 0 && t->future.head.n <= EASYARGS) {
+    ca_task_attach(L, c, t, lua_gettop(L));     /* raises nothing then */
+    lua_pop(L, 1);
+    return true;
+  }
+  return ca_protect(L, c, attach, t, 1);
+}
+
+
+/* Its coroutine was there before its first step: has Lua touched it? The
+   error of a coroutine that was closed is pushed then. */
+static bool tampered (lua_State *L, Task *t, int nargs) {
+  int status = lua_status(t->co);
+  if (status == LUA_YIELD) return false;        /* see 'begin' */
+  if (status == LUA_OK && lua_gettop(t->co) == nargs + 1) return false;
+  if (status == LUA_OK)
+    lua_pushliteral(L, "the coroutine of the task was closed");
+  else lua_xmove(t->co, L, 1);
+  return true;
 }
 
 
@@ -401,20 +440,16 @@ static bool resume (lua_State *L, Loop *l, Task *t) {
   Core *c = l->core;
   int nargs = 0, nresults, status;
   if (!t->started) {
-    nargs = (int)t->future.head.n;
-    t->future.head.n = 0;
     t->started = true;
     if (t->mustcancel) {        /* then its body never runs */
       t->mustcancel = false;
-      t->outcome = CANCELLED;
-      t->place = RUNNING;
-      lua_settop(t->co, 0);
-      lua_pushnil(t->co);
-      return finish(L, l, t, LUA_OK);
+      lua_pushnil(L);
+      return stillborn(L, l, t, CANCELLED);
     }
-    if (lua_status(t->co) == LUA_YIELD) nargs = 0;      /* see 'begin' */
-    else if (lua_status(t->co) != LUA_OK ||
-             lua_gettop(t->co) != nargs + 1) return stillborn(L, l, t);
+    if (t->co == NULL && !equip(L, c, t)) return stillborn(L, l, t, RAISED);
+    nargs = (int)t->future.head.n + MAIN_FUNCTION;
+    if (tampered(L, t, nargs)) return stillborn(L, l, t, RAISED);
+    if (lua_status(t->co) == LUA_YIELD) nargs = 0;
   }
   t->place = RUNNING;
   c->running = t;
@@ -473,39 +508,59 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
 ** Creation
 ** ======================================================== */
 
-/* A coroutine with room for the new task (on top): the last of the idle
-   ones, which is still to be taken, or one that the task itself anchors. */
-static lua_State *findcoroutine (lua_State *L, Core *c, int nargs,
-                                 bool *pooled) {
-  lua_State *co;
-  *pooled = true;
-  if (c->nidle > 0) co = c->idle[c->nidle - 1];
-  else if (co = lua_newthread(L), c->nfreeslots > 0) {
-    uint16_t slot = c->freeslot[--c->nfreeslots];
-    lua_getiuservalue(L, CORE, UV_POOL);
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, slot);   /* the table has room: no error */
-    lua_pop(L, 1);
-    c->idle[c->nidle] = co;
-    c->idleslot[c->nidle++] = slot;
+/* Push the function that the task at 'idx' runs. */
+static void pushfunction (lua_State *L, int idx) {
+  if (lua_getiuservalue(L, idx, FUV_EXTRA) != LUA_TTABLE) return;
+  lua_rawgeti(L, -1, 1);
+  lua_remove(L, -2);
+}
+
+
+/* A coroutine with room for 'n' values, anchored by the pool, or else by the
+   task at 'idx', whose arguments are safe on the stack. */
+static lua_State *findcoroutine (lua_State *L, Core *c, Task *t, int idx,
+                                 int n) {
+  lua_State *co = ca_pool_take(c, &t->poolslot);
+  bool isnew = co == NULL;
+  if (isnew) co = lua_newthread(L);
+  if (!lua_checkstack(co, n)) {
+    ca_task_unpool(L, c, t);
+    luaL_error(L, "too many arguments for a task (%d)",
+               (int)t->future.head.n);
   }
-  else {
-    lua_setiuservalue(L, -2, FUV_VALUE);
-    *pooled = false;
+  if (isnew) {
+    if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0);
+    t->poolslot = ca_pool_anchor(L, c);
+    if (t->poolslot == 0) lua_setiuservalue(L, idx, FUV_VALUE);
   }
-  if (!lua_checkstack(co, nargs + 10))
-    luaL_error(L, "too many arguments for a task (%d)", nargs);
   return co;
+}
+
+
+void ca_task_attach (lua_State *L, Core *c, Task *t, int idx) {
+  int nargs = (int)t->future.head.n;
+  luaL_checkstack(L, nargs + 10, "too many arguments for a task");
+  lua_getiuservalue(L, CORE, UV_TASKMAIN);
+  lua_pushvalue(L, idx);
+  lua_getiuservalue(L, CORE, UV_HANDLER);
+  pushfunction(L, idx);
+  if (nargs > 0) {
+    lua_getiuservalue(L, idx, FUV_VALUE);
+    ca_coro_pushargs(L, c, nargs);
+  }
+  lua_State *co = findcoroutine(L, c, t, idx, nargs + 10);
+  lua_xmove(L, co, nargs + MAIN_FUNCTION + 1);
+  if (nargs > 0 && t->poolslot != 0) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, idx, FUV_VALUE);
+  }
+  t->co = t->active = co;
 }
 
 
 void ca_task_pushcoroutine (lua_State *L, Task *t, int idx) {
   if (t->poolslot == 0) lua_getiuservalue(L, idx, FUV_VALUE);
-  else {
-    lua_getiuservalue(L, CORE, UV_POOL);
-    lua_rawgeti(L, -1, t->poolslot);
-    lua_remove(L, -2);
-  }
+  else ca_pool_push(L, t->poolslot);
 }
 
 
@@ -532,33 +587,22 @@ static void inherithook (lua_State *L, int co) {
 }
 
 
-/* Move the function (at 'fn') and its arguments, above which the task is,
-   to the coroutine, which has room. The task is left in their place. */
-static void load (lua_State *L, lua_State *co, int fn, int nargs) {
-  lua_getiuservalue(L, CORE, UV_TASKMAIN);
-  lua_pushvalue(L, -2);
-  lua_getiuservalue(L, CORE, UV_HANDLER);
-  lua_xmove(L, co, 3);
-  lua_insert(L, fn);
-  lua_xmove(L, co, nargs + 1);
-}
-
-
 Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
                    int name) {
-  int fn = lua_gettop(L) - nargs;
   if (context != 0) context = lua_absindex(L, context);
   if (!l->open) luaL_error(L, "Event loop is closed");
   luaL_checkstack(L, 10, "cannot make a task");
+  int task = lua_gettop(L) - (nargs > 0);
   Task *t = (Task *)ca_future_new(L, c, l, KIND_TASK, sizeof(Task));
-  int task = fn + nargs + 1;
+  lua_insert(L, task);
+  if (nargs > 0) lua_setiuservalue(L, task, FUV_VALUE);
+  lua_setiuservalue(L, task, FUV_EXTRA);
   list_init(&t->node.link);
+  t->future.head.n = (uint32_t)nargs;
   t->id = (uint32_t)++c->ntasks;
   t->place = ENDED;             /* until all is in place */
   t->job.run = step;
   t->timer.fire = timerfired;
-  lua_pushvalue(L, fn);
-  lua_setiuservalue(L, task, FUV_EXTRA);
   if (context != 0 || c->contexts) {
     if (context != 0) lua_pushvalue(L, context);
     else ca_context_push(L, c);
@@ -572,162 +616,16 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
     luaL_traceback(L, L, NULL, 1);
     ca_future_setextra(L, task, "source");
   }
-  bool pooled;
-  lua_State *co = findcoroutine(L, c, nargs, &pooled);
   if (lua_gethook(L) != NULL) {
-    if (pooled) t->poolslot = c->idleslot[c->nidle - 1];
+    ca_task_attach(L, c, t, task);
     ca_task_pushcoroutine(L, t, task);
-    t->poolslot = 0;
     inherithook(L, task + 1);
     lua_settop(L, task);
-    if (pooled && (c->nidle == 0 || c->idle[c->nidle - 1] != co))
-      co = findcoroutine(L, c, nargs, &pooled); /* hooks have taken it */
   }
-  uint32_t slot = ca_anchor(L, c, l);   /* the last thing that may raise */
-  if (pooled) t->poolslot = c->idleslot[--c->nidle];
-  load(L, co, fn, nargs);
-  t->future.slot = slot;
-  t->future.head.n = (uint32_t)nargs + 3;
-  t->co = t->active = co;
+  t->future.slot = ca_anchor(L, c, l);  /* the last thing that may raise */
   t->place = READY;
   l->ntasks++;
   return t;
-}
-
-
-/* Is a task started eagerly now? It must not be nested too deep. */
-static bool startseagerly (Core *c, Loop *l) {
-  return c->loop == l && c->ndeep < EAGERDEPTH;
-}
-
-
-/* Is the context at 'idx' more than an empty Context? */
-static bool holdsvalues (lua_State *L, int idx) {
-  if (!lua_istable(L, idx) || !lua_getmetatable(L, idx)) return true;
-  bool holds = lua_rawgeti(L, idx, 1) != LUA_TNIL;
-  lua_pop(L, 2);
-  return holds;
-}
-
-
-/*
-** Make the thing at 'fn' (the top value, or a function with its arguments
-** up to the top) a task of 'l', pushed in its place. 'options' is the index
-** of a table or 0.
-*/
-static void createtask (lua_State *L, Core *c, Loop *l, int fn,
-                        int options) {
-  bool eager = false;
-  int context = 0;
-  if (options != 0) {
-    luaL_checkstack(L, 6, "cannot make a task");
-    lua_getfield(L, options, "context");
-    lua_insert(L, fn++);
-    if (!lua_isnil(L, fn - 1)) {
-      context = fn - 1;
-      c->contexts = c->contexts || holdsvalues(L, context);
-    }
-    lua_getfield(L, options, "eager_start");
-    eager = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    if (lua_getfield(L, options, "name") != LUA_TNIL) {
-      luaL_tolstring(L, -1, NULL);
-      lua_remove(L, -2);
-    }
-    lua_insert(L, fn++);
-  }
-  int nargs = ca_coro_target(L, c, fn);
-  int name = options != 0 && !lua_isnil(L, fn - 1) ? fn - 1 : 0;
-  Task *t = ca_task_new(L, c, l, nargs, context, name);
-  if (options != 0) {
-    lua_insert(L, fn - 2);
-    lua_settop(L, fn - 2);
-  }
-  if (eager && startseagerly(c, l)) ca_task_runeagerly(L, c, t);
-  else ca_loop_post(l, &t->job);
-}
-
-
-/* The open loop at 'idx', or the one to use when it is nil. */
-static Loop *optloop (lua_State *L, Core *c, int idx) {
-  return lua_isnoneornil(L, idx) ? ca_loop_get(L, c)
-                                 : ca_loop_check(L, c, idx);
-}
-
-
-/* create_task(loop or nil, options or nil, target, ...): a new task. */
-static int task_create_task (lua_State *L) {
-  Core *c = ca_core(L);
-  Loop *l = optloop(L, c, 1);
-  luaL_checkany(L, 3);
-  createtask(L, c, l, 3, lua_istable(L, 2) ? 2 : 0);
-  return 1;
-}
-
-
-/* Is it a call of create_task without options, in a running loop whose
-   tasks no factory makes? */
-static bool isplain (lua_State *L, Core *c) {
-  if (c->loop == NULL || c->factories) return false;
-  if (lua_type(L, 1) == LUA_TFUNCTION) return true;
-  if (lua_gettop(L) != 1) return false;
-  Object *o = ca_object(L, c, 1);
-  return o != NULL && (o->kind == KIND_CORO || o->kind == KIND_OP);
-}
-
-
-static int newtask (lua_State *L) {
-  Core *c = ca_core(L);
-  if (isplain(L, c)) {
-    createtask(L, c, c->loop, 1, 0);
-    return 1;
-  }
-  lua_pushvalue(L, lua_upvalueindex(2));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
-}
-
-
-/* create_task_or(fn): the function 'create_task', which does the common
-   case itself and leaves every other to 'fn'. */
-static int task_create_task_or (lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_pushvalue(L, CORE);
-  lua_pushvalue(L, 1);
-  lua_pushcclosure(L, newtask, 2);
-  return 1;
-}
-
-
-/* set_factories(flag): some loop has a task factory, or none has. */
-static int task_set_factories (lua_State *L) {
-  ca_core(L)->factories = lua_toboolean(L, 1);
-  return 0;
-}
-
-
-Future *ca_future_ensure (lua_State *L, Core *c, Loop *l, int idx) {
-  Future *f = ca_future_test(L, c, idx);
-  if (f != NULL) return f;
-  lua_pushvalue(L, idx);
-  createtask(L, c, l, lua_gettop(L), 0);
-  lua_replace(L, idx);
-  return (Future *)lua_touserdata(L, idx);
-}
-
-
-/* ensure_future(loop or nil, x): a future as it is; a task for the rest. */
-static int task_ensure_future (lua_State *L) {
-  Core *c = ca_core(L);
-  luaL_checkany(L, 2);
-  lua_settop(L, 2);
-  Future *f = ca_future_test(L, c, 2);
-  if (f == NULL) ca_future_ensure(L, c, optloop(L, c, 1), 2);
-  else if (!lua_isnoneornil(L, 1) && ca_loop_check(L, c, 1) != f->loop)
-    return luaL_error(L, "The future belongs to a different loop than the "
-                         "one given");
-  return 1;
 }
 
 /* }====================================================== */
@@ -771,15 +669,6 @@ static void abandon (lua_State *L, Object *o) {
 }
 
 
-static const luaL_Reg functions[] = {
-  {"create_task", task_create_task},
-  {"create_task_or", task_create_task_or},
-  {"ensure_future", task_ensure_future},
-  {"set_factories", task_set_factories},
-  {NULL, NULL}
-};
-
-
 void ca_task_open (lua_State *L) {
   Core *c = ca_core(L);
   c->abandon = abandon;
@@ -789,7 +678,6 @@ void ca_task_open (lua_State *L) {
   lua_pushvalue(L, CORE);
   lua_pushcclosure(L, taskmain, 1);
   lua_setiuservalue(L, CORE, UV_TASKMAIN);
-  ca_setfuncs(L, functions);
 }
 
 

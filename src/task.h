@@ -20,7 +20,7 @@ enum { WAITS_NONE, WAITS_OP, WAITS_FUTURE };
 
 typedef struct Task {
   Future future;
-  lua_State *co;        /* its coroutine; NULL when it has ended */
+  lua_State *co;        /* its coroutine; NULL before its first step */
   lua_State *active;    /* the innermost coroutine: 'co' or one inside it */
   union {               /* parked: what it waits for, as 'waits' says */
     struct Op *op;
@@ -86,8 +86,9 @@ void ca_task_park (lua_State *L, Core *c, Task *t);
 void ca_task_unlink (Task *t);
 
 /*
-** A new task, pushed. On the stack: the function and 'nargs' arguments
-** (popped). 'context' is the index of a context or 0 to inherit, 'name' that
+** A new task, pushed. On the stack are (and are popped) what 'ca_coro_target'
+** gives: the function and, when 'nargs' is not 0, the object that holds its
+** arguments. 'context' is the index of a context or 0 to inherit, 'name' that
 ** of its name or 0. The caller makes it ready, or runs it: nothing that may
 ** raise can come in between.
 */
@@ -100,7 +101,11 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t);
 /* The coroutine of the task is not used again: the pool lets go of it. */
 void ca_task_unpool (lua_State *L, Core *c, Task *t);
 
-/* Push the coroutine of the pending task at 'idx'. */
+/* Give the task at 'idx', which has not begun, its coroutine: with all that
+   it needs to begin. Raises only for lack of memory or too many arguments. */
+void ca_task_attach (lua_State *L, Core *c, Task *t, int idx);
+
+/* Push the coroutine of the task at 'idx', which has one. */
 void ca_task_pushcoroutine (lua_State *L, Task *t, int idx);
 
 /* Push what the await is about in which the task is suspended, or nil. */

@@ -60,12 +60,13 @@ static int task_uncancel (lua_State *L) {
 /* task:get_coro(): its coroutine, nil when it has ended. */
 static int task_get_coro (lua_State *L) {
   Task *t = checktask(L);
-  if (t->co == NULL) return 0;
-  if (!t->started && lua_status(t->co) == LUA_OK) {
+  if (t->place == ENDED) return 0;
+  if (t->co == NULL) ca_task_attach(L, ca_core(L), t, 1);
+  if (!t->started && lua_status(t->co) == LUA_OK && lua_gettop(t->co) > 0) {
     /* To whoever resumes it the values on its stack would look like a
        function to run: let it begin, and wait for the loop there. */
     int n;
-    lua_resume(t->co, L, (int)t->future.head.n, &n);
+    lua_resume(t->co, L, lua_gettop(t->co) - 1, &n);
     lua_pop(t->co, n);
   }
   t->exposed = true;
@@ -96,7 +97,7 @@ static int task_get_stack (lua_State *L) {
   Task *t = checktask(L);
   lua_Debug ar;
   lua_newtable(L);
-  if (t->co == NULL) return 1;
+  if (t->active == NULL) return 1;
   lua_State *co = t->active;
   int depth = 0;
   while (lua_getstack(co, depth, &ar)) depth++;
@@ -124,7 +125,7 @@ static int task_get_stack (lua_State *L) {
 static int task_stack_traceback (lua_State *L) {
   Task *t = checktask(L);
   lua_settop(L, 1);
-  if (t->co == NULL) ca_future_getextra(L, 1, "traceback");
+  if (t->active == NULL) ca_future_getextra(L, 1, "traceback");
   else luaL_traceback(L, t->active, NULL, 0);
   return 1;
 }
@@ -155,7 +156,7 @@ static void pushcoro (lua_State *L, Task *t, int idx) {
   }
   ca_function_place(L, -1, place, sizeof(place));
   const char *name = lua_tostring(L, -1);
-  if (t->co == NULL)
+  if (t->place == ENDED)
     lua_pushfstring(L, "coro=<%s() done, defined at %s>", name, place);
   else {
     int line = currentline(t);
