@@ -191,9 +191,13 @@ static int awaitk (lua_State *L, int status, lua_KContext ctx) {
   }
   if (t->mustcancel) return cancelledlate(L, c, t, o);
   if (o->kind != KIND_OP) return ca_future_result(L, c, 1);
-  int n = ((Op *)o)->type->finish(L, c, (Op *)o);
-  if (n != CA_AGAIN) return n;
-  t->op = (Op *)o;
+  Op *op = (Op *)o;
+  int n = op->type->finish(L, c, op);
+  if (n != CA_AGAIN) {
+    if (op->type->small) ca_op_spare(L, c, op);
+    return n;
+  }
+  t->op = op;
   t->waits = WAITS_OP;
   t->inawait = true;
   ca_task_park(L, c, t);
@@ -217,7 +221,11 @@ static int awaitop (lua_State *L, Core *c, Op *op) {
   op->head.state = OP_STARTED;
   lua_settop(L, 1);
   int how = type->start(L, c, op, t);
-  if (how == CA_READY) return type->finish(L, c, op);
+  if (how == CA_READY) {
+    int n = type->finish(L, c, op);
+    if (type->small) ca_op_spare(L, c, op);
+    return n;
+  }
   if (how == CA_AGAIN) {
     t->inawait = true;
     ca_task_again(t);

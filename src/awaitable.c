@@ -2,7 +2,16 @@
 ** awaitable.c - operations as Lua sees them.
 */
 
+#include <assert.h>
+#include <string.h>
+
 #include "awaitable.h"
+
+/* Sizes of small operations, by how many user values they have. Sleeps have
+   none, and there may be a million of them. */
+static const size_t sizes[CA_SPARES] = {
+  sizeof(Op) + 8, sizeof(Op) + 24, sizeof(Op) + 24
+};
 
 /* Registry keys: the metatable of operations that are watched, and where
    they were made (weak: operation -> traceback). */
@@ -18,6 +27,36 @@ static void watchop (lua_State *L) {
   lua_pop(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &watchedkey);
   lua_setmetatable(L, -2);
+  ((Op *)lua_touserdata(L, -1))->head.flags = OP_WATCHED;
+}
+
+
+/* An operation of a small type, pushed. */
+static Op *newsmall (lua_State *L, Core *c, int nuv) {
+  Op *op = c->spare[nuv];
+  if (op == NULL) return ca_object_new(L, c, KIND_OP, sizes[nuv], nuv);
+  c->spare[nuv] = NULL;
+  op->head.state = OP_NEW;
+  op->head.n = 0;
+  memset(op + 1, 0, sizes[nuv] - sizeof(Op));
+  lua_getiuservalue(L, CORE, UV_SPARES + nuv);
+  return op;
+}
+
+
+void ca_op_spare (lua_State *L, Core *c, Op *op) {
+  int nuv = op->type->nuv;
+  if (c->spare[nuv] != NULL || op->head.flags != 0) return;
+  if (c->kept[nuv] != op) {
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, CORE, UV_SPARES + nuv);
+    c->kept[nuv] = op;
+  }
+  for (int i = 1; i <= nuv; i++) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, i);
+  }
+  c->spare[nuv] = op;
 }
 
 
@@ -27,7 +66,10 @@ void *ca_op_new (lua_State *L, Core *c, const OpType *type, size_t size,
     owner = lua_absindex(L, owner);
     if (nuv < 1) nuv = 1;
   }
-  Op *op = (Op *)ca_object_new(L, c, KIND_OP, size, nuv);
+  assert(!type->small || (nuv == type->nuv && size <= sizes[nuv]));
+  Op *op = (type->small && !c->debug)
+             ? newsmall(L, c, nuv)
+             : (Op *)ca_object_new(L, c, KIND_OP, size, nuv);
   op->type = type;
   if (owner != 0) {
     lua_pushvalue(L, owner);

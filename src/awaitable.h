@@ -19,6 +19,10 @@
 ** In 'start' and 'finish' the operation is at index 1 of L, and stays there
 ** while the task waits. A task can wait for one thing at a time, so what
 ** links it to where it waits is in the Task: 'node' and 'timer'.
+**
+** One of a type that is 'small' and holds nothing in C is used again when it
+** has finished: the Core keeps one of each size. Who still has it, and awaits
+** it again, gets the error for that, unless the new one has not begun yet.
 */
 
 #ifndef CA_AWAITABLE_H
@@ -38,14 +42,19 @@ typedef struct OpType {
   int (*finish) (lua_State *L, Core *c, Op *op);
   void (*giveback) (lua_State *L, Core *c, Op *op);
   bool again;                   /* can be awaited more than once */
+  bool small;                   /* its memory can be used for another one */
+  uint8_t nuv;                  /* of a small one: its user values */
 } OpType;
 
 struct Op {
-  Object head;                  /* state: OP_x; n and flags are the type's */
+  Object head;                  /* state: OP_x; n is the type's */
   const OpType *type;
 };
 
 enum { OP_NEW, OP_STARTED };
+
+/* Flag, in head.flags: it is watched, in debug mode. */
+enum { OP_WATCHED = 1 };
 
 /* User value 1 of an operation is the object it belongs to (a lock, a
    stream), which keeps that alive; more are the type's. */
@@ -55,6 +64,9 @@ enum { OPUV_OWNER = 1 };
    'owner' is not 0 the value there becomes user value 1. */
 void *ca_op_new (lua_State *L, Core *c, const OpType *type, size_t size,
                  int nuv, int owner);
+
+/* The operation at index 1, of a small type, has finished. */
+void ca_op_spare (lua_State *L, Core *c, Op *op);
 
 /* Give the metatable on top an __index that has 'await' and refuses all
    other fields. */

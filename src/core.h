@@ -68,10 +68,13 @@ typedef enum ErrorClass {
   ERR_COUNT
 } ErrorClass;
 
+/* Operations that are used again have fewer user values than this. */
+#define CA_SPARES 3
+
 /* User values of the Core. */
 enum {
   UV_ANCHORS = 1,               /* anchors of the running loop */
-  UV_LASTCORO,                  /* the youngest coroutine object */
+  UV_NEWESTCORO,                /* the youngest coroutine object */
   UV_POOL,                      /* coroutines that are used again */
   UV_TASKMAIN,                  /* the function every task runs */
   UV_LOOPS,                     /* weak: Loop * -> its userdata */
@@ -92,7 +95,9 @@ enum {
   UV_INTERRUPT,                 /* the task that the first SIGINT cancels */
   UV_PROTECTED,                 /* what 'ca_protect' calls */
   UV_WORDS,                     /* strings that always exist: see core.c */
-  UV_TYPES,                     /* metatables, from UV_TYPES + 1 on, by kind */
+  UV_SPARES,                    /* operations to be used again, by how many
+                                   user values they have */
+  UV_TYPES = UV_SPARES + CA_SPARES,     /* metatables, from UV_TYPES + 1 on, by kind */
   UV_COUNT = UV_TYPES + KIND_COUNT
 };
 
@@ -112,7 +117,11 @@ typedef struct Core {
   struct Task *running;         /* the running task, or NULL */
   struct Handle *handle;        /* the running callback, or NULL */
   const void *errors[ERR_COUNT];        /* the classes, by address */
-  void *lastcoro;               /* the object in UV_LASTCORO, if unstarted */
+  Object *newestcoro;           /* the object in UV_NEWESTCORO ... */
+  Object *lastcoro;             /* ... if it has not been run, and ... */
+  Object *sparecoro;            /* ... if it can be used again */
+  struct Op *spare[CA_SPARES];  /* those in UV_SPARES that can be used ... */
+  struct Op *kept[CA_SPARES];   /* ... and all that are there */
   struct Loop *loops;           /* all loops, closed ones to be used again */
   uint32_t ngathers;            /* tells one gather from the next */
   uint64_t ntasks;              /* for names: Task-1, Task-2 ... */

@@ -9,6 +9,11 @@
 ** a third of the object, so only those get one (their metatable is changed
 ** to a guarded one) that are still not run when the next object is made:
 ** 'await(f(x))' opens its object at once.
+**
+** Nor is a new one made each time: the youngest object, once it has been run,
+** is what the next call gives, if it has the same number of arguments. Who
+** still has it, and awaits it again, gets the error for that, unless the new
+** one has not been run yet.
 */
 
 #include <stdio.h>
@@ -25,10 +30,16 @@
    task in the place of its function, and in head.n which gather it was. */
 enum { NEW, OPENED, GATHERED };
 
-/* User values. The source is where it was created, in debug mode: then
-   flags is WITHSOURCE and it comes after the arguments. */
+/* User values. The source is where it was created, in debug mode: then it
+   comes after the arguments. */
 enum { CUV_FUNCTION = 1, CUV_ARGS };
-enum { WITHSOURCE = 1 };
+
+/* Flags, in head.flags. One that has none is used again when it has been
+   run. */
+enum {
+  WITHSOURCE = 1,
+  KEPT = 2                      /* some list knows it: it stays itself */
+};
 
 /* Lua's limit for user values, less those that are not arguments. */
 #define MAXARGS (UINT16_MAX - 8)
@@ -61,10 +72,42 @@ static void learnname (lua_State *L) {
    from now on its collection is watched. */
 static void guardlast (lua_State *L, Core *c) {
   c->lastcoro = NULL;
-  lua_getiuservalue(L, CORE, UV_LASTCORO);
+  lua_getiuservalue(L, CORE, UV_NEWESTCORO);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &guardedkey);
   lua_setmetatable(L, -2);
   lua_pop(L, 1);
+}
+
+
+/* Push an object for so many arguments, which is now the youngest. */
+static Object *newobject (lua_State *L, Core *c, int nargs) {
+  Object *o = c->sparecoro;
+  if (o != NULL && (int)o->n == nargs && !c->debug) {
+    o->state = NEW;
+    lua_getiuservalue(L, CORE, UV_NEWESTCORO);
+  }
+  else {
+    o = (Object *)ca_object_new(L, c, KIND_CORO, sizeof(Object),
+                                CUV_ARGS - 1 + nargs + c->debug);
+    o->n = (uint32_t)nargs;
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, CORE, UV_NEWESTCORO);
+    c->newestcoro = o;
+  }
+  c->sparecoro = NULL;
+  return o;
+}
+
+
+/* Its arguments, which it had at 'idx', are on the stack, and it has been
+   given to who runs it: it can be used again. */
+static void spare (lua_State *L, Core *c, Object *o, int idx) {
+  if (o != c->newestcoro || o->flags != 0 || o->state != OPENED) return;
+  for (int i = 0; i < (int)o->n; i++) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, idx, CUV_ARGS + i);
+  }
+  c->sparecoro = o;
 }
 
 
@@ -77,9 +120,7 @@ static int asynccall (lua_State *L) {
                       nargs);
   if (!lua_toboolean(L, ASYNC_NAMED)) learnname(L);
   if (c->lastcoro != NULL) guardlast(L, c);
-  Object *o = ca_object_new(L, c, KIND_CORO, sizeof(Object),
-                            CUV_ARGS - 1 + nargs + c->debug);
-  o->n = (uint32_t)nargs;
+  Object *o = newobject(L, c, nargs);
   lua_pushvalue(L, ASYNC_FUNCTION);
   lua_setiuservalue(L, -2, CUV_FUNCTION);
   if (c->debug) {
@@ -91,8 +132,6 @@ static int asynccall (lua_State *L) {
     lua_pushvalue(L, i + 1);
     lua_setiuservalue(L, -2, CUV_ARGS + i);
   }
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, CORE, UV_LASTCORO);
   c->lastcoro = o;
   return 1;
 }
@@ -151,18 +190,14 @@ static int reused (lua_State *L, int idx) {
 static void opened (lua_State *L, Core *c, Object *o) {
   if (o->state != NEW) reused(L, lua_gettop(L));
   o->state = OPENED;
-  if (c->lastcoro == o) {
-    c->lastcoro = NULL;
-    lua_pushnil(L);
-    lua_setiuservalue(L, CORE, UV_LASTCORO);
-  }
+  if (c->lastcoro == o) c->lastcoro = NULL;
 }
 
 
 void ca_coro_pushargs (lua_State *L, Core *c, int nargs) {
   int idx = lua_gettop(L);
-  (void)c;
   for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
+  spare(L, c, (Object *)lua_touserdata(L, idx), idx);
   lua_remove(L, idx);
 }
 
@@ -174,8 +209,15 @@ int ca_coro_unpack (lua_State *L, Core *c, Object *o) {
   opened(L, c, o);
   for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
   lua_getiuservalue(L, idx, CUV_FUNCTION);
+  spare(L, c, o, idx);
   lua_replace(L, idx);
   return nargs;
+}
+
+
+void ca_coro_keep (lua_State *L, Core *c, int idx) {
+  Object *o = (Object *)ca_test(L, c, idx, KIND_CORO);
+  if (o != NULL) o->flags |= KEPT;
 }
 
 
@@ -246,9 +288,13 @@ int ca_coro_target (lua_State *L, Core *c, int idx) {
   if (o != NULL && o->kind == KIND_CORO) {
     opened(L, c, o);
     lua_getiuservalue(L, idx, CUV_FUNCTION);
-    if (o->n == 0) lua_replace(L, idx);
-    else lua_insert(L, idx);
-    return (int)o->n;
+    if (o->n > 0) {
+      lua_insert(L, idx);
+      return (int)o->n;
+    }
+    spare(L, c, o, idx);
+    lua_replace(L, idx);
+    return 0;
   }
   if (!ca_coro_isawaitable(L, c, idx)) {
     const char *got = luaL_typename(L, idx);
@@ -291,15 +337,16 @@ static int coro_gc (lua_State *L) {
 }
 
 
-/* guard_last(): watch the youngest coroutine object too (a run ends); true
-   if there is one that has not been run. */
+/* guard_last(): a run ends: watch the youngest coroutine object too, and let
+   go of it; true if there is one that has not been run. */
 static int coro_guard_last (lua_State *L) {
   Core *c = ca_core(L);
-  lua_pushboolean(L, c->lastcoro != NULL);
-  if (c->lastcoro == NULL) return 1;
-  guardlast(L, c);
+  bool lost = c->lastcoro != NULL;
+  if (lost) guardlast(L, c);
   lua_pushnil(L);
-  lua_setiuservalue(L, CORE, UV_LASTCORO);
+  lua_setiuservalue(L, CORE, UV_NEWESTCORO);
+  c->newestcoro = c->sparecoro = NULL;
+  lua_pushboolean(L, lost);
   return 1;
 }
 

@@ -23,6 +23,10 @@ int ca_coro_unpack (lua_State *L, Core *c, Object *o);
 */
 int ca_coro_target (lua_State *L, Core *c, int idx);
 
+/* What is at 'idx', if it is a coroutine object, is in some list: it is not
+   to be used again for another call. */
+void ca_coro_keep (lua_State *L, Core *c, int idx);
+
 /* Replace the object on top that holds 'nargs' arguments by these. */
 void ca_coro_pushargs (lua_State *L, Core *c, int nargs);
 

@@ -247,8 +247,11 @@ static int lookup_finish (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType lookuptype = {
-  "getaddrinfo", lookup_start, lookup_giveup, lookup_finish, lookup_giveback,
-  false
+  .name = "getaddrinfo",
+  .start = lookup_start,
+  .giveup = lookup_giveup,
+  .finish = lookup_finish,
+  .giveback = lookup_giveback,
 };
 
 
@@ -271,7 +274,9 @@ static int known_finish (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType knowntype = {
-  "getaddrinfo", known_start, NULL, known_finish, NULL, false
+  .name = "getaddrinfo",
+  .start = known_start,
+  .finish = known_finish,
 };
 
 

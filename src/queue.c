@@ -487,6 +487,8 @@ static const OpType gettype = {
   .giveup = op_giveup,
   .finish = get_finish,
   .giveback = op_giveback,
+  .small = true,
+  .nuv = 1,
 };
 
 static const OpType nexttype = {
@@ -495,6 +497,8 @@ static const OpType nexttype = {
   .giveup = op_giveup,
   .finish = next_finish,
   .giveback = op_giveback,
+  .small = true,
+  .nuv = 1,
 };
 
 static const OpType puttype = {
@@ -503,6 +507,8 @@ static const OpType puttype = {
   .giveup = op_giveup,
   .finish = put_finish,
   .giveback = op_giveback,
+  .small = true,
+  .nuv = 2,
 };
 
 
@@ -539,6 +545,8 @@ static const OpType jointype = {
   .start = join_start,
   .giveup = join_giveup,
   .finish = join_finish,
+  .small = true,
+  .nuv = 1,
 };
 
 

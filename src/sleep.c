@@ -40,7 +40,22 @@ static int finishsleep (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType sleeptype = {
-  "sleep", startsleep, giveupsleep, finishsleep, NULL, false
+  .name = "sleep",
+  .start = startsleep,
+  .giveup = giveupsleep,
+  .finish = finishsleep,
+  .small = true,
+  .nuv = 0,
+};
+
+/* With a result. */
+static const OpType resulttype = {
+  .name = "sleep",
+  .start = startsleep,
+  .giveup = giveupsleep,
+  .finish = finishsleep,
+  .small = true,
+  .nuv = 1,
 };
 
 
@@ -59,7 +74,10 @@ static int finishturn (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType turntype = {
-  "sleep(0)", startturn, NULL, finishturn, NULL, true
+  .name = "sleep(0)",
+  .start = startturn,
+  .finish = finishturn,
+  .again = true,
 };
 
 
@@ -73,8 +91,9 @@ static int sleep_sleep (lua_State *L) {
     lua_getiuservalue(L, CORE, UV_YIELD);
     return 1;
   }
-  Sleep *s = ca_op_new(L, c, delay <= 0 ? &turntype : &sleeptype,
-                       sizeof(Sleep), result, result ? 2 : 0);
+  const OpType *type = delay <= 0 ? &turntype
+                                  : result ? &resulttype : &sleeptype;
+  Sleep *s = ca_op_new(L, c, type, sizeof(Sleep), result, result ? 2 : 0);
   s->delay = delay;
   s->op.head.n = result;
   return 1;

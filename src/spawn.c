@@ -126,6 +126,7 @@ static int spawn_set_factories (lua_State *L) {
 Future *ca_future_ensure (lua_State *L, Core *c, Loop *l, int idx) {
   Future *f = ca_future_test(L, c, idx);
   if (f != NULL) return f;
+  ca_coro_keep(L, c, idx);
   lua_pushvalue(L, idx);
   createtask(L, c, l, lua_gettop(L), 0);
   lua_replace(L, idx);

@@ -543,7 +543,11 @@ static int read_finish (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType readtype = {
-  "Stream.read", read_start, read_giveup, read_finish, read_giveback, false
+  .name = "Stream.read",
+  .start = read_start,
+  .giveup = read_giveup,
+  .finish = read_finish,
+  .giveback = read_giveback,
 };
 
 
@@ -820,7 +824,11 @@ static int drain_finish (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType draintype = {
-  "Stream.drain", drain_start, drain_giveup, drain_finish, NULL, true
+  .name = "Stream.drain",
+  .start = drain_start,
+  .giveup = drain_giveup,
+  .finish = drain_finish,
+  .again = true,
 };
 
 
@@ -971,7 +979,11 @@ static int close_finish (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType closetype = {
-  "Stream.wait_closed", close_start, close_giveup, close_finish, NULL, true
+  .name = "Stream.wait_closed",
+  .start = close_start,
+  .giveup = close_giveup,
+  .finish = close_finish,
+  .again = true,
 };
 
 

@@ -116,6 +116,8 @@ static const OpType locktype = {
   .giveup = lock_giveup,
   .finish = lock_finish,
   .giveback = lock_giveback,
+  .small = true,
+  .nuv = 1,
 };
 
 
@@ -200,6 +202,8 @@ static const OpType eventtype = {
   .start = event_start,
   .giveup = event_giveup,
   .finish = event_finish,
+  .small = true,
+  .nuv = 1,
 };
 
 
@@ -309,6 +313,8 @@ static const OpType semtype = {
   .giveup = sem_giveup,
   .finish = sem_finish,
   .giveback = sem_giveback,
+  .small = true,
+  .nuv = 1,
 };
 
 

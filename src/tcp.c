@@ -280,8 +280,11 @@ static int connect_finish (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType connecttype = {
-  "connect", connect_start, connect_giveup, connect_finish, connect_giveback,
-  false
+  .name = "connect",
+  .start = connect_start,
+  .giveup = connect_giveup,
+  .finish = connect_finish,
+  .giveback = connect_giveback,
 };
 
 
@@ -800,7 +803,11 @@ static int closed_finish (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType closedtype = {
-  "Server.wait_closed", closed_start, closed_giveup, closed_finish, NULL, true
+  .name = "Server.wait_closed",
+  .start = closed_start,
+  .giveup = closed_giveup,
+  .finish = closed_finish,
+  .again = true,
 };
 
 

@@ -69,6 +69,8 @@ static const OpType waittype = {
   .giveup = wait_giveup,
   .finish = wait_finish,
   .giveback = wait_giveback,
+  .small = true,
+  .nuv = 1,
 };
 
 

@@ -181,11 +181,19 @@ static void givebackwatch (lua_State *L, Core *c, Op *op) {
 
 
 static const OpType waittype = {
-  "wait", startwatch, giveupwatch, finishwait, givebackwatch, false
+  .name = "wait",
+  .start = startwatch,
+  .giveup = giveupwatch,
+  .finish = finishwait,
+  .giveback = givebackwatch,
 };
 
 static const OpType nexttype = {
-  "as_completed", startwatch, giveupwatch, finishnext, givebackwatch, false
+  .name = "as_completed",
+  .start = startwatch,
+  .giveup = giveupwatch,
+  .finish = finishnext,
+  .giveback = givebackwatch,
 };
 
 
