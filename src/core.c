@@ -142,19 +142,6 @@ void *ca_object_new (lua_State *L, Core *c, Kind kind, size_t size,
 }
 
 
-Object *ca_object (lua_State *L, Core *c, int idx) {
-  Object *o = (Object *)lua_touserdata(L, idx);
-  if (o == NULL || lua_rawlen(L, idx) < sizeof(Object)) return NULL;
-  return (o->core == c && o->kind != KIND_NONE) ? o : NULL;
-}
-
-
-void *ca_test (lua_State *L, Core *c, int idx, Kind kind) {
-  Object *o = ca_object(L, c, idx);
-  return (o != NULL && o->kind == kind) ? o : NULL;
-}
-
-
 void *ca_check (lua_State *L, Core *c, int idx, Kind kind) {
   void *o = ca_test(L, c, idx, kind);
   if (o == NULL) luaL_typeerror(L, idx, kindnames[kind]);

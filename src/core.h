@@ -187,10 +187,18 @@ void ca_type_copy (lua_State *L);
 void *ca_object_new (lua_State *L, Core *c, Kind kind, size_t size, int nuv);
 
 /* The object at 'idx' if it is of casync, else NULL. */
-Object *ca_object (lua_State *L, Core *c, int idx);
+static inline Object *ca_object (lua_State *L, const Core *c, int idx) {
+  Object *o = (Object *)lua_touserdata(L, idx);
+  if (o == NULL || lua_rawlen(L, idx) < sizeof(Object)) return NULL;
+  return (o->core == c && o->kind != KIND_NONE) ? o : NULL;
+}
 
 /* The object at 'idx' if it is of that kind, else NULL. */
-void *ca_test (lua_State *L, Core *c, int idx, Kind kind);
+static inline void *ca_test (lua_State *L, const Core *c, int idx,
+                             Kind kind) {
+  Object *o = ca_object(L, c, idx);
+  return (o != NULL && o->kind == kind) ? o : NULL;
+}
 
 /* Likewise; raises an error that names what was expected. */
 void *ca_check (lua_State *L, Core *c, int idx, Kind kind);

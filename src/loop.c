@@ -31,6 +31,10 @@
 /* libuv's turn is due after this many nanoseconds of rounds. */
 #define POLLSLICE 50000
 
+/* So many rounds go by between two looks at the clock, when the last ones
+   took not even a quarter of a slice together. */
+#define BLINDROUNDS 4
+
 
 typedef struct LoopBox {
   Object head;
@@ -474,7 +478,13 @@ static void sweep (lua_State *L, Loop *l) {
 
 static void poll (lua_State *L, Loop *l) {
   if (l->first != NULL || l->round != NULL || l->stopping) {
+    if (l->blind > 0 && !l->stopping) {
+      l->blind--;
+      return;
+    }
     int64_t now = ca_loop_now(l);
+    if (now - l->lastlook < POLLSLICE / 4) l->blind = BLINDROUNDS;
+    l->lastlook = now;
     if (now - l->lastpoll >= POLLSLICE || l->stopping) {
       uv_run(&l->uv, UV_RUN_NOWAIT);
       l->lastpoll = now;
@@ -512,7 +522,8 @@ static int turns (lua_State *L) {
   Loop *l = ((LoopBox *)lua_touserdata(L, RUN_LOOP))->loop;
   /* Jobs have this room from the start, and need not ask for it. */
   luaL_checkstack(L, LUA_MINSTACK * 15, "cannot run the event loop");
-  l->lastpoll = 0;
+  l->lastpoll = l->lastlook = 0;
+  l->blind = 0;
   do {
     poll(L, l);
     ca_timer_fire(l);

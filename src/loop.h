@@ -71,6 +71,8 @@ struct Loop {
   uint64_t nexttimer;           /* seq of the next timer */
   int64_t now;                  /* time of this round */
   int64_t lastpoll;             /* when libuv had its last turn */
+  int64_t lastlook;             /* when 'poll' last looked at the clock ... */
+  int blind;                    /* ... and how long it need not do so again */
   int64_t sweepat;              /* not before this time */
   int64_t slow;                 /* slow_callback_duration */
   List bodies;                  /* libuv handles that are open */
@@ -94,7 +96,8 @@ struct Loop {
   bool uvopen;                  /* uv, alarm and wakeup are initialised */
 };
 
-/* Stack of the runner: every job runs with these in place. */
+/* Stack of the runner: every job runs with these in place: the loop, and the
+   table of its anchors. */
 enum { RUN_LOOP = 1, RUN_ANCHORS = 2, RUN_TOP = 2 };
 
 static inline void ca_loop_post (Loop *l, Job *job) {

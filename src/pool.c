@@ -21,7 +21,6 @@ uint16_t ca_pool_anchor (lua_State *L, Core *c) {
 
 
 void ca_pool_give (Core *c, lua_State *co, uint16_t slot) {
-  lua_settop(co, 0);
   if (lua_gethookmask(co) != 0) lua_sethook(co, NULL, 0, 0);
   c->idle[c->nidle] = co;
   c->idleslot[c->nidle++] = slot;

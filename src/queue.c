@@ -320,7 +320,6 @@ static void heappop (lua_State *L, Queue *q, int qi) {
 
 /* Put the item at 'item' into the queue. An error leaves all as it was. */
 static void give (lua_State *L, Queue *q, int qi, int item) {
-  luaL_checkstack(L, 10, NULL);
   reserve(L, q, qi);
   if (q->order == HEAP) heappush(L, q, qi, item);
   else {
@@ -328,7 +327,6 @@ static void give (lua_State *L, Queue *q, int qi, int item) {
     lua_getiuservalue(L, qi, QUV_BUFFER);
     lua_pushvalue(L, item);
     lua_rawseti(L, -2, (lua_Integer)slot + 1);
-    lua_pop(L, 1);
   }
   q->n++;
   q->changes++;
@@ -336,9 +334,9 @@ static void give (lua_State *L, Queue *q, int qi, int item) {
 }
 
 
-/* Take an item out and push it. An error leaves all as it was. */
+/* Take an item out, which is then on top of the stack. An error leaves all as
+   it was. */
 static void take (lua_State *L, Queue *q, int qi) {
-  luaL_checkstack(L, 10, NULL);
   if (q->order == HEAP) heappop(L, q, qi);
   else {
     size_t i = (q->order == LIFO) ? q->n - 1 : 0;
@@ -347,7 +345,6 @@ static void take (lua_State *L, Queue *q, int qi) {
     lua_rawgeti(L, -1, slot);
     lua_pushnil(L);
     lua_rawseti(L, -3, slot);
-    lua_remove(L, -2);
     if (q->order == FIFO) q->first = (q->first + 1) & (q->cap - 1);
   }
   q->n--;
@@ -559,11 +556,14 @@ static Queue *checkqueue (lua_State *L) {
 }
 
 
-static QueueOp *newop (lua_State *L, Queue *q, const OpType *type, int nuv) {
-  QueueOp *op = (QueueOp *)ca_op_new(L, ca_core(L), type, sizeof(QueueOp),
-                                     nuv, 1);
+/* A new operation of the queue at index 1. */
+static int newop (lua_State *L, const OpType *type) {
+  Core *c = ca_core(L);
+  Queue *q = (Queue *)ca_check(L, c, 1, KIND_QUEUE);
+  QueueOp *op = (QueueOp *)ca_op_new(L, c, type, sizeof(QueueOp), type->nuv,
+                                     1);
   op->queue = q;
-  return op;
+  return 1;
 }
 
 
@@ -580,8 +580,7 @@ static int queue_full (lua_State *L) {
 
 
 static int queue_get (lua_State *L) {
-  newop(L, checkqueue(L), &gettype, 1);
-  return 1;
+  return newop(L, &gettype);
 }
 
 
@@ -599,24 +598,23 @@ static int queue_getnowait (lua_State *L) {
 
 
 static int queue_join (lua_State *L) {
-  newop(L, checkqueue(L), &jointype, 1);
-  return 1;
+  return newop(L, &jointype);
 }
 
 
 /* core.queue_next(queue): like 'get', but gives nil at the end. */
 static int queue_next (lua_State *L) {
-  newop(L, checkqueue(L), &nexttype, 1);
-  return 1;
+  return newop(L, &nexttype);
 }
 
 
 static int queue_put (lua_State *L) {
-  Queue *q = checkqueue(L);
+  checkqueue(L);
   luaL_checkany(L, 2);
-  newop(L, q, &puttype, 2);
-  lua_pushvalue(L, 2);
-  lua_setiuservalue(L, -2, OPUV_ITEM);
+  lua_settop(L, 2);
+  newop(L, &puttype);
+  lua_insert(L, 2);
+  lua_setiuservalue(L, 2, OPUV_ITEM);
   return 1;
 }
 
@@ -711,7 +709,8 @@ static size_t checkmaxsize (lua_State *L, int idx) {
 ** Push the metatable of queues with the maxsize at index 1. 'maxsize' is a
 ** field and methods are fields too, and an __index that is a function would
 ** double the cost of every call; so queues of one size share a metatable
-** whose __index is {maxsize = ...} and goes on to the methods.
+** whose __index has 'maxsize' and a copy of the methods, and goes on to the
+** table of methods for those that are added later.
 */
 static void pushmeta (lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &metaskey);
@@ -724,13 +723,15 @@ static void pushmeta (lua_State *L) {
   int metas = lua_gettop(L), general = metas + 1, special = metas + 2;
   lua_getiuservalue(L, CORE, UV_TYPES + KIND_QUEUE);
   ca_type_copy(L);
-  lua_createtable(L, 0, 1);             /* __index */
+  lua_getfield(L, general, "__index");
+  ca_type_copy(L);                      /* __index */
   lua_pushvalue(L, 1);
   lua_setfield(L, -2, "maxsize");
   lua_createtable(L, 0, 1);
-  lua_getfield(L, general, "__index");
+  lua_pushvalue(L, -3);
   lua_setfield(L, -2, "__index");
   lua_setmetatable(L, -2);
+  lua_remove(L, -2);
   lua_setfield(L, special, "__index");
   lua_pushvalue(L, 1);
   lua_pushvalue(L, special);

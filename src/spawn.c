@@ -87,7 +87,7 @@ static bool isplain (lua_State *L, Core *c) {
   if (c->loop == NULL || c->factories) return false;
   if (lua_type(L, 1) == LUA_TFUNCTION) return true;
   if (lua_gettop(L) != 1) return false;
-  Object *o = ca_object(L, c, 1);
+  const Object *o = ca_object(L, c, 1);
   return o != NULL && (o->kind == KIND_CORO || o->kind == KIND_OP);
 }
 

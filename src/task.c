@@ -54,6 +54,9 @@
 /* Slots of 'taskmain'. */
 enum { MAIN_TASK = 1, MAIN_HANDLER, MAIN_FUNCTION };
 
+/* What lies at the bottom of each coroutine, for every task that uses it. */
+enum { CO_TASKMAIN = 1, CO_HANDLER, CO_BASE = CO_HANDLER };
+
 
 /* Push the traceback with which the error at 1 was raised again from a
    future, or nil. */
@@ -309,6 +312,7 @@ static void recycle (lua_State *L, Core *c, Task *t, int idx) {
       return;
     }
   }
+  lua_settop(t->co, CO_BASE);
   ca_pool_give(c, t->co, t->poolslot);
   t->poolslot = 0;
 }
@@ -336,10 +340,11 @@ static void checkswallowed (lua_State *L, Loop *l, Task *t, int idx) {
 }
 
 
-/* The task (at 'idx', with the table of anchors below it) has the outcome on
-   top of the stack. True when that is an error to be raised out of the loop
-   too: then it is on top of L. Raises nothing: somebody may wait for it. */
-static bool end (lua_State *L, Loop *l, Task *t, int idx) {
+/* The task at 'idx' has the outcome on top of the stack. True when that is an
+   error to be raised out of the loop too: then it is on top of L. Raises
+   nothing: somebody may wait for it. Here and in what follows 'anchors' is
+   the index of the table of anchors. */
+static bool end (lua_State *L, Loop *l, Task *t, int anchors, int idx) {
   Core *c = l->core;
   Future *f = &t->future;
   bool interrupt = t->outcome == RAISED &&
@@ -349,7 +354,7 @@ static bool end (lua_State *L, Loop *l, Task *t, int idx) {
   l->ntasks--;
   ca_future_tell(L, idx, (State)t->outcome, f->head.n);
   if (f->pins == 0) {
-    ca_anchor_dropfrom(L, l, idx - 1, f->slot);
+    ca_anchor_dropfrom(L, l, anchors, f->slot);
     f->slot = 0;
   }
   if (interrupt) lua_getiuservalue(L, idx, FUV_VALUE);
@@ -357,18 +362,12 @@ static bool end (lua_State *L, Loop *l, Task *t, int idx) {
 }
 
 
-/* Push the table of anchors and, from it, the task; the task's index. */
-static int pushanchored (lua_State *L, Loop *l, Task *t) {
-  ca_anchor_table(L, l->core, l);
-  lua_rawgeti(L, -1, t->future.slot);
-  return lua_gettop(L);
-}
-
-
 /* The coroutine is over, with one value on its stack. As 'end'. */
-static bool finish (lua_State *L, Loop *l, Task *t, int status) {
+static bool finish (lua_State *L, Loop *l, Task *t, int anchors,
+                    int status) {
   Core *c = l->core;
-  int idx = pushanchored(L, l, t);
+  lua_rawgeti(L, anchors, t->future.slot);
+  int idx = lua_gettop(L);
   if (status != LUA_OK) {
     t->outcome = RAISED;
     t->future.head.n = 1;
@@ -378,135 +377,21 @@ static bool finish (lua_State *L, Loop *l, Task *t, int status) {
   lua_xmove(t->co, L, 1);
   if (status == LUA_OK && !t->exposed) recycle(L, c, t, idx);
   else ca_task_unpool(L, c, t);
-  return end(L, l, t, idx);
+  return end(L, l, t, anchors, idx);
 }
 
 
 /* It has not begun, and will not: the outcome is on top. As 'end'. */
-static bool stillborn (lua_State *L, Loop *l, Task *t, State outcome) {
-  int idx = pushanchored(L, l, t);
-  lua_pushvalue(L, -3);
+static bool stillborn (lua_State *L, Loop *l, Task *t, int anchors,
+                       State outcome) {
+  lua_rawgeti(L, anchors, t->future.slot);
+  lua_insert(L, -2);
   t->outcome = (uint8_t)outcome;
   t->future.head.n = 1;
   ca_task_unpool(L, l->core, t);
-  return end(L, l, t, idx);
+  return end(L, l, t, anchors, lua_gettop(L) - 1);
 }
 
-
-/* (task): give it a coroutine, which may need memory. */
-static void attach (lua_State *L, Core *c, void *task) {
-  ca_task_attach(L, c, (Task *)task, 1);
-}
-
-
-/* Give the task that is about to begin its coroutine; false: the error, for
-   which it can't, is on top. */
-static bool equip (lua_State *L, Core *c, Task *t) {
-  ca_task_push(L, c, t);
-  if (c->nidle > 0 && t->future.head.n <= EASYARGS) {
-    ca_task_attach(L, c, t, lua_gettop(L));     /* raises nothing then */
-    lua_pop(L, 1);
-    return true;
-  }
-  return ca_protect(L, c, attach, t, 1);
-}
-
-
-/* Its coroutine was there before its first step: has Lua touched it? The
-   error of a coroutine that was closed is pushed then. */
-static bool tampered (lua_State *L, Task *t, int nargs) {
-  int status = lua_status(t->co);
-  if (status == LUA_YIELD) return false;        /* see 'begin' */
-  if (status == LUA_OK && lua_gettop(t->co) == nargs + 1) return false;
-  if (status == LUA_OK)
-    lua_pushliteral(L, "the coroutine of the task was closed");
-  else lua_xmove(t->co, L, 1);
-  return true;
-}
-
-
-/* coroutine.yield() from a task: raised where the yield was. */
-static void yieldhook (lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  luaL_error(L, "coroutine.yield() from a task to its loop: only await "
-                "suspends a task (await(casync.sleep(0)) gives up a turn)");
-}
-
-
-/* Run a ready task until it waits or ends. True: 'finish' has left an error
-   to be raised. */
-static bool resume (lua_State *L, Loop *l, Task *t) {
-  Core *c = l->core;
-  int nargs = 0, nresults, status;
-  if (!t->started) {
-    t->started = true;
-    if (t->mustcancel) {        /* then its body never runs */
-      t->mustcancel = false;
-      lua_pushnil(L);
-      return stillborn(L, l, t, CANCELLED);
-    }
-    if (t->co == NULL && !equip(L, c, t)) return stillborn(L, l, t, RAISED);
-    nargs = (int)t->future.head.n + MAIN_FUNCTION;
-    if (tampered(L, t, nargs)) return stillborn(L, l, t, RAISED);
-    if (lua_status(t->co) == LUA_YIELD) nargs = 0;
-  }
-  t->place = RUNNING;
-  c->running = t;
-  do {
-    t->bounce = false;
-    c->depth = 0;
-    status = lua_resume(t->co, L, nargs, &nresults);
-    nargs = 0;
-  } while (t->bounce && status == LUA_YIELD);
-  c->running = NULL;
-  if (status != LUA_YIELD) return finish(L, l, t, status);
-  if (t->place == RUNNING) {       /* a bare yield */
-    lua_pop(t->co, nresults);
-    lua_sethook(t->co, yieldhook,
-                LUA_MASKRET | LUA_MASKCOUNT | LUA_MASKLINE, 1);
-    t->place = READY;
-    ca_loop_post(l, &t->job);
-  }
-  return false;
-}
-
-
-static void step (lua_State *L, Loop *l, Job *job) {
-  Task *t = container_of(job, Task, job);
-  if (!l->debug) {
-    if (resume(L, l, t)) lua_error(L);
-  }
-  else {
-    ca_task_push(L, l->core, t);
-    int64_t begun = ca_loop_now(l);
-    if (resume(L, l, t)) lua_error(L);
-    lua_settop(L, RUN_TOP + 1);
-    checkslow(L, l, begun);
-  }
-}
-
-
-void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
-  Task *outer = c->running;
-  int depth = c->depth;
-  Loop *l = t->future.loop;
-  int top = lua_gettop(L);
-  c->ndeep++;
-  bool raise = resume(L, l, t);
-  c->ndeep--;
-  c->running = outer;
-  c->depth = depth;
-  if (raise) lua_error(L);
-  lua_settop(L, top);
-}
-
-/* }====================================================== */
-
-
-/* {=======================================================
-** Creation
-** ======================================================== */
 
 /* Push the function that the task at 'idx' runs. */
 static void pushfunction (lua_State *L, int idx) {
@@ -530,6 +415,9 @@ static lua_State *findcoroutine (lua_State *L, Core *c, Task *t, int idx,
   }
   if (isnew) {
     if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0);
+    lua_getiuservalue(L, CORE, UV_TASKMAIN);
+    lua_getiuservalue(L, CORE, UV_HANDLER);
+    lua_xmove(L, co, CO_BASE);
     t->poolslot = ca_pool_anchor(L, c);
     if (t->poolslot == 0) lua_setiuservalue(L, idx, FUV_VALUE);
   }
@@ -537,19 +425,22 @@ static lua_State *findcoroutine (lua_State *L, Core *c, Task *t, int idx,
 }
 
 
-void ca_task_attach (lua_State *L, Core *c, Task *t, int idx) {
+/* Give the task at 'idx', which has not begun, its coroutine, with all that
+   it needs to begin. Raises for lack of memory or too many arguments. */
+static void attach (lua_State *L, Core *c, Task *t, int idx) {
   int nargs = (int)t->future.head.n;
   luaL_checkstack(L, nargs + 10, "too many arguments for a task");
-  lua_getiuservalue(L, CORE, UV_TASKMAIN);
-  lua_pushvalue(L, idx);
-  lua_getiuservalue(L, CORE, UV_HANDLER);
   pushfunction(L, idx);
   if (nargs > 0) {
     lua_getiuservalue(L, idx, FUV_VALUE);
     ca_coro_pushargs(L, c, nargs);
   }
   lua_State *co = findcoroutine(L, c, t, idx, nargs + 10);
-  lua_xmove(L, co, nargs + MAIN_FUNCTION + 1);
+  lua_pushvalue(co, CO_TASKMAIN);
+  lua_pushvalue(L, idx);
+  lua_xmove(L, co, 1);
+  lua_pushvalue(co, CO_HANDLER);
+  lua_xmove(L, co, nargs + 1);
   if (nargs > 0 && t->poolslot != 0) {
     lua_pushnil(L);
     lua_setiuservalue(L, idx, FUV_VALUE);
@@ -558,9 +449,142 @@ void ca_task_attach (lua_State *L, Core *c, Task *t, int idx) {
 }
 
 
-void ca_task_pushcoroutine (lua_State *L, Task *t, int idx) {
+/* (task): give it a coroutine, which may need memory. */
+static void attachjob (lua_State *L, Core *c, void *task) {
+  attach(L, c, (Task *)task, 1);
+}
+
+
+/* Give the task that is about to begin its coroutine; false: the error, for
+   which it can't, is on top. */
+static bool equip (lua_State *L, Core *c, Task *t, int anchors) {
+  lua_rawgeti(L, anchors, t->future.slot);
+  if (c->nidle > 0 && t->future.head.n <= EASYARGS) {
+    attach(L, c, t, lua_gettop(L));     /* raises nothing then */
+    lua_pop(L, 1);
+    return true;
+  }
+  return ca_protect(L, c, attachjob, t, 1);
+}
+
+
+/* Its coroutine was there before its first step: has Lua touched it? The
+   error of a coroutine that was closed is pushed then. */
+static bool tampered (lua_State *L, Task *t, int nargs) {
+  int status = lua_status(t->co);
+  if (status == LUA_YIELD) return false;        /* see 'begin' */
+  if (status == LUA_OK && lua_gettop(t->co) == CO_BASE + 1 + nargs)
+    return false;
+  if (status == LUA_OK)
+    lua_pushliteral(L, "the coroutine of the task was closed");
+  else lua_xmove(t->co, L, 1);
+  return true;
+}
+
+
+/* coroutine.yield() from a task: raised where the yield was. */
+static void yieldhook (lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "coroutine.yield() from a task to its loop: only await "
+                "suspends a task (await(casync.sleep(0)) gives up a turn)");
+}
+
+
+/* Run a ready task until it waits or ends. True: 'finish' has left an error
+   to be raised. */
+static bool resume (lua_State *L, Loop *l, Task *t, int anchors) {
+  Core *c = l->core;
+  int nargs = 0, nresults, status;
+  if (!t->started) {
+    t->started = true;
+    if (t->mustcancel) {        /* then its body never runs */
+      t->mustcancel = false;
+      lua_pushnil(L);
+      return stillborn(L, l, t, anchors, CANCELLED);
+    }
+    if (t->co == NULL && !equip(L, c, t, anchors))
+      return stillborn(L, l, t, anchors, RAISED);
+    nargs = (int)t->future.head.n + MAIN_FUNCTION;
+    if (tampered(L, t, nargs)) return stillborn(L, l, t, anchors, RAISED);
+    if (lua_status(t->co) == LUA_YIELD) nargs = 0;
+  }
+  t->place = RUNNING;
+  c->running = t;
+  do {
+    t->bounce = false;
+    c->depth = 0;
+    status = lua_resume(t->co, L, nargs, &nresults);
+    nargs = 0;
+  } while (t->bounce && status == LUA_YIELD);
+  c->running = NULL;
+  if (status != LUA_YIELD) return finish(L, l, t, anchors, status);
+  if (t->place == RUNNING) {       /* a bare yield */
+    lua_pop(t->co, nresults);
+    lua_sethook(t->co, yieldhook,
+                LUA_MASKRET | LUA_MASKCOUNT | LUA_MASKLINE, 1);
+    t->place = READY;
+    ca_loop_post(l, &t->job);
+  }
+  return false;
+}
+
+
+static void step (lua_State *L, Loop *l, Job *job) {
+  Task *t = container_of(job, Task, job);
+  if (!l->debug) {
+    if (resume(L, l, t, RUN_ANCHORS)) lua_error(L);
+  }
+  else {
+    ca_task_push(L, l->core, t);
+    int64_t begun = ca_loop_now(l);
+    if (resume(L, l, t, RUN_ANCHORS)) lua_error(L);
+    lua_settop(L, RUN_TOP + 1);
+    checkslow(L, l, begun);
+  }
+}
+
+
+void ca_task_runeagerly (lua_State *L, Core *c, Task *t) {
+  Task *outer = c->running;
+  int depth = c->depth;
+  Loop *l = t->future.loop;
+  int top = lua_gettop(L);
+  ca_anchor_table(L, c, l);
+  c->ndeep++;
+  bool raise = resume(L, l, t, top + 1);
+  c->ndeep--;
+  c->running = outer;
+  c->depth = depth;
+  if (raise) lua_error(L);
+  lua_settop(L, top);
+}
+
+/* }====================================================== */
+
+
+/* {=======================================================
+** Creation
+** ======================================================== */
+
+static void pushcoroutine (lua_State *L, Task *t, int idx) {
   if (t->poolslot == 0) lua_getiuservalue(L, idx, FUV_VALUE);
   else ca_pool_push(L, t->poolslot);
+}
+
+
+void ca_task_expose (lua_State *L, Core *c, Task *t, int idx) {
+  if (t->co == NULL) attach(L, c, t, idx);
+  int nvalues = lua_gettop(t->co) - (CO_BASE + 1);
+  if (!t->started && lua_status(t->co) == LUA_OK && nvalues > 0) {
+    /* To whoever resumes it the values on its stack would look like a
+       function to run: let it begin, and wait for the loop there. */
+    int n;
+    lua_resume(t->co, L, nvalues, &n);
+    lua_pop(t->co, n);
+  }
+  t->exposed = true;
+  pushcoroutine(L, t, idx);
 }
 
 
@@ -617,8 +641,8 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
     ca_future_setextra(L, task, "source");
   }
   if (lua_gethook(L) != NULL) {
-    ca_task_attach(L, c, t, task);
-    ca_task_pushcoroutine(L, t, task);
+    attach(L, c, t, task);
+    pushcoroutine(L, t, task);
     inherithook(L, task + 1);
     lua_settop(L, task);
   }

@@ -101,12 +101,8 @@ void ca_task_runeagerly (lua_State *L, Core *c, Task *t);
 /* The coroutine of the task is not used again: the pool lets go of it. */
 void ca_task_unpool (lua_State *L, Core *c, Task *t);
 
-/* Give the task at 'idx', which has not begun, its coroutine: with all that
-   it needs to begin. Raises only for lack of memory or too many arguments. */
-void ca_task_attach (lua_State *L, Core *c, Task *t, int idx);
-
-/* Push the coroutine of the task at 'idx', which has one. */
-void ca_task_pushcoroutine (lua_State *L, Task *t, int idx);
+/* Push the coroutine of the pending task at 'idx': Lua will have it. */
+void ca_task_expose (lua_State *L, Core *c, Task *t, int idx);
 
 /* Push what the await is about in which the task is suspended, or nil. */
 void ca_task_pushobject (lua_State *L, Task *t);

@@ -61,16 +61,7 @@ static int task_uncancel (lua_State *L) {
 static int task_get_coro (lua_State *L) {
   Task *t = checktask(L);
   if (t->place == ENDED) return 0;
-  if (t->co == NULL) ca_task_attach(L, ca_core(L), t, 1);
-  if (!t->started && lua_status(t->co) == LUA_OK && lua_gettop(t->co) > 0) {
-    /* To whoever resumes it the values on its stack would look like a
-       function to run: let it begin, and wait for the loop there. */
-    int n;
-    lua_resume(t->co, L, lua_gettop(t->co) - 1, &n);
-    lua_pop(t->co, n);
-  }
-  t->exposed = true;
-  ca_task_pushcoroutine(L, t, 1);
+  ca_task_expose(L, ca_core(L), t, 1);
   return 1;
 }
 
