@@ -36,6 +36,10 @@
 #define BLINDROUNDS 4
 
 
+/* The field of a loop that is not a method. */
+#define PROPERTY "slow_callback_duration"
+
+
 typedef struct LoopBox {
   Object head;
   uint32_t generation;
@@ -255,6 +259,27 @@ static Loop *takeloop (lua_State *L, Core *c) {
 }
 
 
+/*
+** Give the new loop on top of the stack a metatable of its own, whose __index
+** has its properties and goes on to the methods: an __index that is a
+** function would be called for each method.
+*/
+static void setmeta (lua_State *L, Loop *l) {
+  lua_getiuservalue(L, CORE, UV_TYPES + KIND_LOOP);
+  ca_type_copy(L);
+  lua_createtable(L, 0, 1);             /* properties */
+  lua_pushnumber(L, (lua_Number)l->slow / 1e9);
+  lua_setfield(L, -2, PROPERTY);
+  lua_createtable(L, 0, 1);
+  lua_getfield(L, -4, "__index");
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -3);
+  lua_pop(L, 1);
+}
+
+
 /* new_event_loop(): a loop of one's own. */
 static int loop_new (lua_State *L) {
   Core *c = ca_core(L);
@@ -262,6 +287,7 @@ static int loop_new (lua_State *L) {
   lua_newtable(L);      /* anchors */
   lua_setiuservalue(L, -2, 1);
   Loop *l = takeloop(L, c);
+  setmeta(L, l);
   lua_getiuservalue(L, CORE, UV_LOOPS);
   lua_pushvalue(L, -2);
   lua_rawsetp(L, -2, l);
@@ -647,29 +673,17 @@ static int loop_get_debug (lua_State *L) {
 }
 
 
-/* Methods, and the property slow_callback_duration. */
-static int loop_index (lua_State *L) {
-  Core *c = ca_core(L);
-  LoopBox *box = (LoopBox *)ca_check(L, c, 1, KIND_LOOP);
-  const char *key = lua_tostring(L, 2);
-  if (key != NULL && strcmp(key, "slow_callback_duration") == 0) {
-    lua_Number slow = box->loop ? (lua_Number)box->loop->slow / 1e9 : 0.1;
-    lua_pushnumber(L, slow);
-    return 1;
-  }
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(2));
-  return 1;
-}
-
-
+/* Set the property. */
 static int loop_newindex (lua_State *L) {
   Loop *l = ca_loop_check(L, ca_core(L), 1);
   const char *key = lua_tostring(L, 2);
-  if (key == NULL || strcmp(key, "slow_callback_duration") != 0)
+  if (key == NULL || strcmp(key, PROPERTY) != 0)
     return luaL_error(L, "a Loop has no field '%s' that can be set",
                       luaL_tolstring(L, 2, NULL));
   l->slow = ca_loop_when(ca_seconds(L, 3));
+  luaL_getmetafield(L, 1, "__index");
+  lua_pushvalue(L, 3);
+  lua_setfield(L, -2, PROPERTY);
   return 0;
 }
 
@@ -821,12 +835,7 @@ static const luaL_Reg functions[] = {
 void ca_loop_open (lua_State *L) {
   ca_type_new(L, KIND_LOOP, "casync.Loop", methods, meta);
   lua_getfield(L, -1, "__index");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -4, "LoopMethods");
-  lua_pushvalue(L, CORE);
-  lua_insert(L, -2);
-  lua_pushcclosure(L, loop_index, 2);
-  lua_setfield(L, -2, "__index");
+  lua_setfield(L, -3, "LoopMethods");
   lua_pop(L, 1);
   lua_newtable(L);
   lua_createtable(L, 0, 1);
