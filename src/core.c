@@ -18,6 +18,7 @@
 #include "loop.h"
 #include "operations.h"
 #include "pool.h"
+#include "roster.h"
 #include "scope.h"
 #include "spawn.h"
 #include "task.h"
@@ -31,7 +32,7 @@ static const char *const kindnames[KIND_COUNT] = {
   [KIND_CORO] = "coroutine object", [KIND_FUTURE] = "Future",
   [KIND_TASK] = "Task", [KIND_COMBINE] = "Future",
   [KIND_OP] = "operation", [KIND_HANDLE] = "Handle", [KIND_LOOP] = "Loop",
-  [KIND_SCOPE] = "Timeout", [KIND_WATCH] = "Watch",
+  [KIND_SCOPE] = "Timeout", [KIND_WATCH] = "Watch", [KIND_ROSTER] = "Roster",
   [KIND_WAITLIST] = "WaitList", [KIND_LOCK] = "Lock",
   [KIND_EVENT] = "Event", [KIND_SEMAPHORE] = "Semaphore",
   [KIND_QUEUE] = "Queue", [KIND_STREAM] = "Stream",
@@ -261,6 +262,7 @@ static int openall (lua_State *L) {
   ca_scope_open(L);
   ca_combine_open(L);
   ca_watch_open(L);
+  ca_roster_open(L);
   ca_interrupt_open(L);
   ca_sleep_open(L);
   ca_waitlist_open(L);

@@ -33,6 +33,7 @@ typedef enum Kind {
   KIND_LOOP,
   KIND_SCOPE,                   /* a time-out or a shield */
   KIND_WATCH,                   /* a set of futures, watched */
+  KIND_ROSTER,                  /* the unfinished tasks of a group */
   KIND_WAITLIST,
   KIND_LOCK,
   KIND_EVENT,

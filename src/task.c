@@ -37,6 +37,7 @@
 #include "error.h"
 #include "handle.h"
 #include "pool.h"
+#include "roster.h"
 #include "scope.h"
 #include "task.h"
 
@@ -673,6 +674,7 @@ static void abandon (lua_State *L, Object *o) {
     ((Handle *)(void *)o)->timer.index = 0;
   }
   if (o->kind == KIND_COMBINE) ca_combine_abandon((Future *)(void *)o);
+  if (o->kind == KIND_ROSTER) ca_roster_abandon(o);
   if (ca_isfuture(o)) ((Future *)(void *)o)->slot = 0;
   if (o->kind != KIND_TASK || o->state != PENDING) return;
   Task *t = (Task *)(void *)o;

@@ -21,22 +21,9 @@ local taskgroups = {}
 local TaskGroup = {__name = "casync.TaskGroup"}
 TaskGroup.__index = TaskGroup
 
---- The tasks that have not ended, in order of creation.
-local function members(self)
-  local list, numbers = {}, self.members
-  for task in pairs(numbers) do list[#list + 1] = task end
-  table.sort(list, function(a, b) return numbers[a] < numbers[b] end)
-  return list
-end
-
 local function abort(self)
   self.aborting = true
-  local ok, list = pcall(members, self)
-  if ok then
-    for _, task in ipairs(list) do task:cancel() end
-  else          -- no memory: then in any order
-    for task in next, self.members do task:cancel() end
-  end
+  self.roster:cancel()
 end
 
 --- The parent has ended without leaving the block: what failed in the group
@@ -82,9 +69,8 @@ local function unstarted(ready, task, err)
   end
 end
 
+--- A task has failed, or one that `start` waits for has ended.
 local function task_done(self, task)
-  self.members[task] = nil
-  self.count = self.count - 1
   local err
   if not task:cancelled() then err = task:exception() end
   local ready = self.starting[task]
@@ -109,9 +95,6 @@ local function task_done(self, task)
       cancel_parent(self)
     end
   end
-  if self.count == 0 and self.empty and not self.empty:done() then
-    self.empty:set_result()
-  end
 end
 
 --- The end of a task could not be dealt with, for lack of memory: end all.
@@ -120,9 +103,6 @@ local function broken(self, err)
   if not self.aborting then
     abort(self)
     cancel_parent(self)
-  end
-  if self.count == 0 and self.empty and not self.empty:done() then
-    self.empty:set_result()
   end
 end
 
@@ -141,9 +121,8 @@ local function leave(self, failed, err, traceback)
     self.base = err
   end
   if failed and not self.aborting then abort(self) end
-  while self.count > 0 do
-    self.empty = self.loop:create_future()
-    local ok, why = pcall(await, self.empty)
+  while self.roster:count() > 0 do
+    local ok, why = pcall(await, self.roster:wait())
     if not ok then
       if not CancelledError:is(why) then
         -- Such as DeadlockError: no task will end any more.
@@ -154,7 +133,6 @@ local function leave(self, failed, err, traceback)
         abort(self)
       end
     end
-    self.empty = nil
   end
   self.left = true
   if self.base ~= nil then error(self.base, 0) end
@@ -190,24 +168,21 @@ function taskgroups.TaskGroup(...)
   local self = setmetatable({
     loop = core.running_loop(),
     parent = parent,            -- the task that leaves the block
-    members = {},               -- unfinished task -> number
-    count = 0,                  -- how many of them
-    number = 0,                 -- of the youngest
+    roster = nil,               -- the unfinished tasks
     starting = {},              -- task -> future that 'start' waits for
     errors = {},                -- in order of time
     tracebacks = {},            -- of the errors, by their index
     base = nil,                 -- KeyboardInterrupt passes bare
     broken = nil,               -- an error of the group's own
-    empty = nil,                -- a future: no task is left
     aborting = false,           -- all have been cancelled
     exiting = false,            -- the body has ended
     left = false,               -- and the block too
     parent_cancelled = false,   -- have we cancelled the body?
   }, TaskGroup)
-  self.ondone = function(task)
+  self.roster = core.roster(function(task)
     local ok, err = pcall(task_done, self, task)
     if not ok then broken(self, err) end
-  end
+  end)
   return self
 end
 
@@ -225,13 +200,13 @@ function TaskGroup:__tostring()
     state = " exiting"
   end
   local errors = #self.errors > 0 and (" errors=%d"):format(#self.errors) or ""
-  return ("<TaskGroup tasks=%d%s%s>"):format(self.count, errors, state)
+  return ("<TaskGroup tasks=%d%s%s>"):format(self.roster:count(), errors, state)
 end
 
 --- Raise at the caller of the method when the group takes no more tasks.
 local function checkopen(self, target)
   local why
-  if self.left or (self.exiting and self.count == 0) then
+  if self.left or (self.exiting and self.roster:count() == 0) then
     why = "is finished"
   elseif self.aborting then
     why = "is shutting down"
@@ -242,41 +217,24 @@ local function checkopen(self, target)
   end
 end
 
-local function enrol(self, task)
-  local number = self.number + 1
-  self.members[task] = number
-  task:add_done_callback(self.ondone)
-  self.number = number
-  self.count = self.count + 1
-end
-
---- A task of which the group can't take care must not go on.
-local function add(self, task)
-  local ok, err = pcall(enrol, self, task)
-  if not ok then
-    self.members[task] = nil
-    task:cancel()
-    error(err, 0)
-  end
-  return task
-end
-
 --- A task of this group, with the arguments of `casync.create_task`.
 function TaskGroup:create_task(target, ...)
   checkopen(self, target)
   checktarget(target, "create_task", 0)
-  return add(self, self.loop:create_task(target, ...))
+  local task = self.loop:create_task(target, ...)
+  self.roster:add(task)
+  return task
 end
 
 --- The tasks that have not ended, in order of creation.
 function TaskGroup:tasks()
-  return members(self)
+  return self.roster:list()
 end
 
 --- Cancel the tasks of the group and its body. That is no error: leaving the
 -- function form then raises nothing.
 function TaskGroup:cancel()
-  if self.left or (self.exiting and self.count == 0) then return end
+  if self.left or (self.exiting and self.roster:count() == 0) then return end
   abort(self)
   cancel_parent(self)
 end
@@ -292,7 +250,7 @@ local start = async(function(self, fn, ...)
   end
   local task = self.loop:create_task(fn, started, ...)
   self.starting[task] = ready
-  add(self, task)
+  self.roster:add(task, true)
   local results = table.pack(pcall(await, ready))
   if results[1] then return table.unpack(results, 2, results.n) end
   if not task:done() then
