@@ -72,14 +72,15 @@ static void pushfuture (lua_State *L, Core *c, const Member *m, int idx) {
 
 
 /* The member is over: what keeps its future and, after the last one, the
-   roster (at 'idx') goes. */
-static void forget (lua_State *L, Core *c, Member *m, int idx) {
+   roster goes. */
+static void forget (lua_State *L, Core *c, Member *m) {
   Roster *r = m->roster;
   if (m->future->head.kind != KIND_TASK) {
-    lua_getiuservalue(L, idx, RUV_OTHERS);
+    ca_anchor_push(L, c, r->loop, r->slot);
+    lua_getiuservalue(L, -1, RUV_OTHERS);
     lua_pushnil(L);
     lua_rawsetp(L, -2, m->future);
-    lua_pop(L, 1);
+    lua_pop(L, 2);
   }
   freemember(m);
   if (--r->count == 0) {
@@ -96,14 +97,13 @@ static void memberjob (lua_State *L, Loop *l, Job *job) {
   Core *c = l->core;
   bool pinned = m->pinned;
   m->queued = false;
-  ca_anchor_push(L, c, l, r->slot);
-  int idx = lua_gettop(L);
   if (pinned) {
-    lua_getiuservalue(L, idx, RUV_ONDONE);
+    ca_anchor_push(L, c, l, r->slot);
+    lua_getiuservalue(L, -1, RUV_ONDONE);
     ca_anchor_push(L, c, l, f->slot);
     ca_future_unpin(L, c, f);
   }
-  forget(L, c, m, idx);
+  forget(L, c, m);      /* not yet collected: nothing is allocated here */
   if (pinned) ca_loop_call(L, l, 1, "Exception in a task group", 0);
   if (r->count == 0 && r->waiter != NULL) {
     Task *t = r->waiter;

@@ -9,8 +9,10 @@ local core = require "casync.core"
 local coroutines = require "casync.coroutines"
 local exceptions = require "casync.exceptions"
 local options = require "casync.options"
+local tasks = require "casync.tasks"
 
 local async, await, current_task = core.async, core.await, core.current_task
+local create_task, running_loop = tasks.create_task, core.running_loop
 local checktarget, invoke = coroutines.checktarget, coroutines.invoke
 local CancelledError = exceptions.CancelledError
 local ExceptionGroup = exceptions.ExceptionGroup
@@ -221,7 +223,12 @@ end
 function TaskGroup:create_task(target, ...)
   checkopen(self, target)
   checktarget(target, "create_task", 0)
-  local task = self.loop:create_task(target, ...)
+  local task
+  if running_loop() == self.loop then
+    task = create_task(target, ...)
+  else
+    task = self.loop:create_task(target, ...)
+  end
   self.roster:add(task)
   return task
 end
