@@ -280,7 +280,7 @@ int ca_coro_target (lua_State *L, Core *c, int idx) {
       lua_replace(L, idx);
     }
     int nargs = lua_gettop(L) - idx;
-    if (nargs > 0) pack(L, c, nargs);
+    if (nargs > 1) pack(L, c, nargs);
     return nargs;
   }
   lua_settop(L, idx);
@@ -288,20 +288,20 @@ int ca_coro_target (lua_State *L, Core *c, int idx) {
   if (o != NULL && o->kind == KIND_CORO) {
     opened(L, c, o);
     lua_getiuservalue(L, idx, CUV_FUNCTION);
-    if (o->n > 0) {
+    if (o->n > 1) {
       lua_insert(L, idx);
       return (int)o->n;
     }
+    if (o->n == 1) lua_getiuservalue(L, idx, CUV_ARGS);
     spare(L, c, o, idx);
-    lua_replace(L, idx);
-    return 0;
+    lua_remove(L, idx);
+    return (int)o->n;
   }
   if (!ca_coro_isawaitable(L, c, idx)) {
     const char *got = luaL_typename(L, idx);
     luaL_error(L, "a coroutine object, awaitable or function was expected, "
                   "got %s", got);
   }
-  pack(L, c, 1);
   lua_getiuservalue(L, CORE, UV_AWAIT);
   lua_insert(L, idx);
   return 1;

@@ -15,8 +15,9 @@
 int ca_coro_unpack (lua_State *L, Core *c, Object *o);
 
 /*
-** Replace what is at 'idx' by what a task needs to run it: a function and,
-** if there are arguments, the object that holds them. It is a function (what
+** Replace what is at 'idx' by what a task needs to run it: a function and
+** its argument; when there are more, the object that holds them; when there
+** are none, only the function. It is a function (what
 ** is above it are its arguments; an async one is unwrapped), a coroutine
 ** object, or any other awaitable (then the function is 'await'). Returns the
 ** number of arguments.

@@ -13,9 +13,9 @@ typedef enum State { PENDING, RETURNED, RAISED, CANCELLED } State;
 
 /* User values of every kind of future. */
 enum {
-  FUV_VALUE = 1,        /* the result or error; of a pending task first the
-                           object with its arguments, then its coroutine
-                           when the pool does not anchor it */
+  FUV_VALUE = 1,        /* the result or error; of a pending task first its
+                           argument, or the object with all of them, then
+                           its coroutine when the pool has no room for it */
   FUV_EXTRA,            /* nil or a table: name, context, callbacks ...; of
                            a task the function it runs, or a table which has
                            that at [1] */

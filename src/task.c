@@ -434,7 +434,7 @@ static void attach (lua_State *L, Core *c, Task *t, int idx) {
   pushfunction(L, idx);
   if (nargs > 0) {
     lua_getiuservalue(L, idx, FUV_VALUE);
-    ca_coro_pushargs(L, c, nargs);
+    if (nargs > 1) ca_coro_pushargs(L, c, nargs);
   }
   lua_State *co = findcoroutine(L, c, t, idx, nargs + 10);
   lua_pushvalue(co, CO_TASKMAIN);

@@ -87,8 +87,8 @@ void ca_task_unlink (Task *t);
 
 /*
 ** A new task, pushed. On the stack are (and are popped) what 'ca_coro_target'
-** gives: the function and, when 'nargs' is not 0, the object that holds its
-** arguments. 'context' is the index of a context or 0 to inherit, 'name' that
+** gives: the function and, when 'nargs' is not 0, its argument or the object
+** that holds them. 'context' is the index of a context or 0 to inherit, 'name' that
 ** of its name or 0. The caller makes it ready, or runs it: nothing that may
 ** raise can come in between.
 */
