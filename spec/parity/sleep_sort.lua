@@ -4,11 +4,11 @@ local async, await = casync.async, casync.await
 
 casync.run(function()
   local loop = casync.get_running_loop()
-  local start = loop:time() + 0.02
+  local start = loop.time() + 0.25
   local numbers, sleepers, result = {}, {}, {}
 
   local sleeper = async(function(n)
-    await(casync.sleep(start + n * 0.002 - loop:time()))
+    await(casync.sleep(start + n * 0.004 - loop:time()))
     result[#result + 1] = n
   end)
   for i = 1, 50 do

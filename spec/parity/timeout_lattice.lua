@@ -24,7 +24,7 @@ local function nest(outer, inner, body)
       if CancelledError:is(inner_e) then note("inner let it pass") end
       error(inner_e, 0)
     end
-    await(casync.sleep(0.02))
+    await(casync.sleep(0.08))
   end)
   if ok then
     note("outer ended")
@@ -39,13 +39,13 @@ end
 
 local function sleep_long() await(casync.sleep(1)) end
 
-local function sleep_short() await(casync.sleep(0.005)) end
+local function sleep_short() await(casync.sleep(0.02)) end
 
 local function no_wait() end
 
 local function busy()
   local loop = casync.get_running_loop()
-  local finish = loop:time() + 0.06
+  local finish = loop:time() + 0.24
   while loop:time() < finish do end
   await(casync.sleep(1))
 end
@@ -71,14 +71,14 @@ local function reschedule()
     t:reschedule(loop:time() + 10)
     text[2] = tostring(t:when() > loop:time() + 5)
     t:reschedule(nil)
-    await(casync.sleep(0.01))
+    await(casync.sleep(0.04))
     ended = t
   end
   text[3] = tostring(ended:expired())
   if not pcall(ended.reschedule, ended, loop:time()) then text[4] = "refused after the end" end
   local ok, e = pcall(function()
     local t <close> = casync.timeout(10)
-    t:reschedule(loop:time() + 0.01)
+    t:reschedule(loop:time() + 0.04)
     await(casync.sleep(1))
   end)
   if not ok and TimeoutError:is(e) then text[5] = "timed out" end
@@ -127,17 +127,17 @@ local function cancelled_from_outside()
 end
 
 casync.run(function()
-  show("inner first", nest, 0.06, 0.01, sleep_long)
-  show("outer first", nest, 0.01, 0.06, sleep_long)
+  show("inner first", nest, 0.24, 0.04, sleep_long)
+  show("outer first", nest, 0.04, 0.24, sleep_long)
   show("neither", nest, 0.2, 0.1, sleep_short)
-  show("both while busy", nest, 0.02, 0.01, busy)
-  show("swallowed", nest, 0.2, 0.01, swallow)
+  show("both while busy", nest, 0.08, 0.04, busy)
+  show("swallowed", nest, 0.2, 0.04, swallow)
   show("both none", nest, nil, nil, sleep_short)
   show("own error", in_the_past, 10, fail)
   show("zero, waits", in_the_past, 0, sleep_long)
   show("zero, no wait", in_the_past, 0, no_wait)
   show("negative", in_the_past, -1, sleep_long)
-  show("swallowed alone", in_the_past, 0.01, swallow)
+  show("swallowed alone", in_the_past, 0.04, swallow)
   show("zero sleeps", zero_sleeps)
   show("reschedule", reschedule)
   show("from outside", cancelled_from_outside)

@@ -21,7 +21,7 @@ async def nest(outer, inner, body):
             except asyncio.CancelledError:
                 text.append("inner let it pass")
                 raise
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.08)
         text.append("outer ended")
     except TimeoutError:
         text.append("outer timed out")
@@ -33,7 +33,7 @@ async def sleep_long():
 
 
 async def sleep_short():
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
 
 
 async def no_wait():
@@ -41,7 +41,7 @@ async def no_wait():
 
 
 async def busy():
-    end = time.monotonic() + 0.06
+    end = time.monotonic() + 0.24
     while time.monotonic() < end:
         pass
     await asyncio.sleep(1)
@@ -73,7 +73,7 @@ async def reschedule():
         t.reschedule(loop.time() + 10)
         text.append(flag(t.when() > loop.time() + 5))
         t.reschedule(None)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.04)
     text.append(flag(t.expired()))
     try:
         t.reschedule(loop.time())
@@ -81,7 +81,7 @@ async def reschedule():
         text.append("refused after the end")
     try:
         async with asyncio.timeout(10) as t:
-            t.reschedule(loop.time() + 0.01)
+            t.reschedule(loop.time() + 0.04)
             await asyncio.sleep(1)
     except TimeoutError:
         text.append("timed out")
@@ -128,17 +128,17 @@ async def cancelled_from_outside():
 
 
 async def main():
-    await show("inner first", nest(0.06, 0.01, sleep_long))
-    await show("outer first", nest(0.01, 0.06, sleep_long))
+    await show("inner first", nest(0.24, 0.04, sleep_long))
+    await show("outer first", nest(0.04, 0.24, sleep_long))
     await show("neither", nest(0.2, 0.1, sleep_short))
-    await show("both while busy", nest(0.02, 0.01, busy))
-    await show("swallowed", nest(0.2, 0.01, swallow))
+    await show("both while busy", nest(0.08, 0.04, busy))
+    await show("swallowed", nest(0.2, 0.04, swallow))
     await show("both none", nest(None, None, sleep_short))
     await show("own error", in_the_past(10, fail))
     await show("zero, waits", in_the_past(0, sleep_long))
     await show("zero, no wait", in_the_past(0, no_wait))
     await show("negative", in_the_past(-1, sleep_long))
-    await show("swallowed alone", in_the_past(0.01, swallow))
+    await show("swallowed alone", in_the_past(0.04, swallow))
     await show("zero sleeps", zero_sleeps())
     await show("reschedule", reschedule())
     await show("from outside", cancelled_from_outside())
