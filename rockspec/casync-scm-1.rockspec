@@ -51,6 +51,7 @@ build = {
         "src/poll.c",
         "src/pool.c",
         "src/queue.c",
+        "src/reserve.c",
         "src/roster.c",
         "src/scope.c",
         "src/sleep.c",

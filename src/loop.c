@@ -24,6 +24,7 @@
 
 #include "error.h"
 #include "loop.h"
+#include "reserve.h"
 
 /* Heaps of more KB are not collected for the sake of reports. */
 #define MAXSWEEP 32768
@@ -208,7 +209,7 @@ static void onwakeup (uv_async_t *wakeup) {
 
 
 static int uvinit (Loop *l) {
-  int status = uv_loop_init(&l->uv);
+  int status = ca_reserve_loop(l->core, &l->uv);
   if (status < 0) return status;
   status = uv_async_init(&l->uv, &l->wakeup, onwakeup);
   if (status < 0) {

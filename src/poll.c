@@ -25,6 +25,7 @@
 #include "handle.h"
 #include "loop.h"
 #include "operations.h"
+#include "reserve.h"
 
 typedef enum Direction { READER, WRITER } Direction;
 
@@ -85,7 +86,8 @@ static int rearm (Poll *p) {
   int events = (p->watches[READER].slot != 0 ? UV_READABLE : 0) |
                (p->watches[WRITER].slot != 0 ? UV_WRITABLE : 0);
   if (events == 0) return uv_poll_stop(&p->uv);
-  return uv_poll_start(&p->uv, events, onpoll);
+  int status = ca_reserve_fd(p->loop, p->fd);
+  return status != 0 ? status : uv_poll_start(&p->uv, events, onpoll);
 }
 
 

@@ -39,6 +39,7 @@
 #include "awaitable.h"
 #include "error.h"
 #include "operations.h"
+#include "reserve.h"
 #include "stream.h"
 
 enum {
@@ -1144,9 +1145,9 @@ Stream *ca_stream_new (lua_State *L, Core *c) {
 }
 
 
-Conn *ca_conn_newtcp (Loop *l, size_t limit) {
+int ca_conn_newtcp (Loop *l, size_t limit, int family, Conn **conn) {
   Conn *n = (Conn *)ca_malloc(l->core, sizeof(Conn));
-  if (n == NULL) return NULL;
+  if (n == NULL) return UV_ENOMEM;
   memset(n, 0, sizeof *n);
   n->loop = l;
   n->limit = limit;
@@ -1157,12 +1158,24 @@ Conn *ca_conn_newtcp (Loop *l, size_t limit) {
   list_init(&n->drainers);
   list_init(&n->closers);
   list_init(&n->sibling);
-  if (uv_tcp_init(&l->uv, &n->uv.tcp) != 0) {
+  int status = uv_tcp_init_ex(&l->uv, &n->uv.tcp, (unsigned)family);
+  if (status != 0) {
     ca_free(l->core, n, sizeof *n);
-    return NULL;
+    return status;
   }
   ca_body_open(l, &n->body, closebody);
-  return n;
+  *conn = n;
+  return 0;
+}
+
+
+/* Watching it once, for no time, makes libuv's table large enough. */
+int ca_conn_reserve (Conn *n) {
+  int status = ca_reserve_handle(n->loop, &n->uv.handle);
+  if (status != 0) return status;
+  status = uv_read_start(&n->uv.stream, onalloc, onread);
+  if (status == 0) uv_read_stop(&n->uv.stream);
+  return status;
 }
 
 

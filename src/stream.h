@@ -83,8 +83,12 @@ typedef struct Stream {
 /* A new box, pushed. */
 Stream *ca_stream_new (lua_State *L, Core *c);
 
-/* A new body with an initialised TCP handle; NULL: no memory. */
-Conn *ca_conn_newtcp (Loop *l, size_t limit);
+/* A new body with an initialised TCP handle, and a socket unless the family
+   is AF_UNSPEC. 0, or an error of libuv. */
+int ca_conn_newtcp (Loop *l, size_t limit, int family, Conn **conn);
+
+/* Let libuv have what it needs to watch the socket. 0, or an error. */
+int ca_conn_reserve (Conn *n);
 
 /* Join box and body, which is connected: it begins to read. */
 void ca_conn_attach (Conn *n, Stream *s);

@@ -26,6 +26,7 @@
 #include "awaitable.h"
 #include "error.h"
 #include "operations.h"
+#include "reserve.h"
 #include "stream.h"
 
 /* Times are in milliseconds. */
@@ -165,9 +166,12 @@ static int begin (ConnectOp *o, int i) {
   bool bound = o->local.any.sa_family != 0;
   if (bound && o->local.any.sa_family != a->address.any.sa_family)
     return UV_EADDRNOTAVAIL;
-  Conn *n = ca_conn_newtcp(o->loop, o->limit);
-  if (n == NULL) return UV_ENOMEM;
-  int status = bound ? uv_tcp_bind(&n->uv.tcp, &o->local.any, 0) : 0;
+  Conn *n;
+  int status = ca_conn_newtcp(o->loop, o->limit, a->address.any.sa_family,
+                              &n);
+  if (status != 0) return status;
+  if (bound) status = uv_tcp_bind(&n->uv.tcp, &o->local.any, 0);
+  if (status == 0) status = ca_reserve_handle(o->loop, &n->uv.handle);
   if (status == 0)
     status = uv_tcp_connect(&n->req.connect, &n->uv.tcp, &a->address.any,
                             onconnect);
@@ -445,8 +449,8 @@ static void hold (Listener *l, int status) {
 
 
 static Conn *newclient (Listener *l) {
-  Conn *n = ca_conn_newtcp(l->loop, l->limit);
-  if (n == NULL) return NULL;
+  Conn *n;
+  if (ca_conn_newtcp(l->loop, l->limit, AF_UNSPEC, &n) != 0) return NULL;
   n->owner = l;
   n->gone = client_gone;
   return n;
@@ -481,6 +485,13 @@ static void acceptone (Listener *l) {
   Conn *n = l->spare;
   int status = uv_accept((uv_stream_t *)&l->uv, &n->uv.stream);
   l->held = false;
+  if (status == 0) {
+    status = ca_conn_reserve(n);
+    if (status != 0) {          /* told, for the peer has seen it accepted */
+      l->trouble = status;
+      post(l);
+    }
+  }
   if (status != 0) {
     dropspare(l);
     return;
@@ -698,7 +709,9 @@ static int server_listen (lua_State *L) {
   if (l->spare == NULL) l->spare = newclient(l);
   int status = l->spare == NULL
              ? UV_ENOMEM
-             : uv_listen((uv_stream_t *)&l->uv, l->backlog, onconnection);
+             : ca_reserve_handle(l->loop, (uv_handle_t *)&l->uv);
+  if (status == 0)
+    status = uv_listen((uv_stream_t *)&l->uv, l->backlog, onconnection);
   if (status != 0) {
     ca_anchor_drop(L, c, l->loop, slot);
     return ca_error_uv(L, c, status, "listen", NULL);
