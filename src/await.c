@@ -548,6 +548,23 @@ static int inner_close (lua_State *L) {
 }
 
 
+/* coroutine_stands(co): "new", "suspended" (at a yield) or "ended"; nil when
+   it runs, or a task waits in it. */
+static int inner_stands (lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  luaL_argexpected(L, co != NULL, 1, "coroutine");
+  int status = lua_status(co);
+  lua_Debug ar;
+  if (status == LUA_YIELD && !awaits(co)) lua_pushliteral(L, "suspended");
+  else if (status == LUA_YIELD || co == L) lua_pushnil(L);
+  else if (status != LUA_OK) lua_pushliteral(L, "ended");
+  else if (lua_getstack(co, 0, &ar)) lua_pushnil(L);
+  else if (lua_gettop(co) == 0) lua_pushliteral(L, "ended");
+  else lua_pushliteral(L, "new");
+  return 1;
+}
+
+
 /* Put the two drop-ins into Lua's coroutine library. */
 static void replacelibrary (lua_State *L) {
   if (lua_getglobal(L, "coroutine") == LUA_TTABLE) {
@@ -569,6 +586,7 @@ static void replacelibrary (lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"coroutine_resume", inner_resume},
+  {"coroutine_stands", inner_stands},
   {"coroutine_wrap", inner_wrap},
   {NULL, NULL}
 };

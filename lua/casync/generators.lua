@@ -15,6 +15,7 @@ local exceptions = require "casync.exceptions"
 
 local GeneratorExit = exceptions.GeneratorExit
 local resume, current_task = core.coroutine_resume, core.current_task
+local stands = core.coroutine_stands
 
 local generators = {}
 
@@ -29,28 +30,27 @@ local ofloop = setmetatable({}, weak)
 
 local leave     -- the end of a task: see below
 
+--- Each step may lack memory; it is noted as done when it is done.
 local function register(self)
   local loop = core.running_loop()
   if loop and self.loop ~= loop then
-    self.loop = loop
     ofloop[loop] = ofloop[loop] or setmetatable({}, weak)
     ofloop[loop][self] = true
+    self.loop = loop
   end
   local task = current_task()
   if task == self.owner then return end
+  if task then
+    if not oftask[task] then
+      task:add_done_callback(leave)
+      oftask[task] = setmetatable({}, weak)
+    end
+    oftask[task][self] = true
+  end
   if self.owner and oftask[self.owner] then
     oftask[self.owner][self] = nil
   end
   self.owner = task
-  if task then
-    local set = oftask[task]
-    if not set then
-      set = setmetatable({}, weak)
-      oftask[task] = set
-      task:add_done_callback(leave)
-    end
-    set[self] = true
-  end
 end
 
 local function ended(self)
@@ -60,9 +60,21 @@ local function ended(self)
   self.owner, self.loop, self.args = nil, nil, nil
 end
 
+--- Its state. A turn that was cut off by the lack of memory leaves "running"
+-- behind, though nobody is in the body any more.
+local function stateof(self)
+  if self.state == "running" then
+    local state = stands(self.co)
+    if state == "ended" then ended(self) end
+    self.state = state or "running"
+  end
+  return self.state
+end
+
 --- What a turn of the body gave: the values of a yield, or its end, which is
 -- what the pcall around the body returned.
 local function turned(self, resumed, ...)
+  self.args = nil
   if resumed and coroutine.status(self.co) == "suspended" then
     self.state = "suspended"
     return ...
@@ -76,12 +88,12 @@ end
 
 local function start(self)
   local args = self.args
-  self.args = nil
   return turned(self, resume(self.co, table.unpack(args, 1, args.n)))
 end
 
 --- The next values, or nil at the end; waits for them where the body awaits.
-local function turn(self)
+local turn
+function turn(self)
   local state = self.state
   if state == "suspended" then
     if self.owner ~= current_task() then register(self) end
@@ -92,6 +104,7 @@ local function turn(self)
     self.state = "running"
     return start(self)
   elseif state == "running" then
+    if stateof(self) ~= "running" then return turn(self) end
     error(tostring(self) .. " is already running: wait for its turn to end "
       .. "before asking for the next", 2)
   end
@@ -100,7 +113,7 @@ end
 
 --- Close it here and now, waiting where its cleanup awaits.
 local function finish(self)
-  local state = self.state
+  local state = stateof(self)
   if self.closer then
     core.await(self.closer)
   elseif state == "running" then
@@ -108,8 +121,8 @@ local function finish(self)
   elseif state == "new" then
     ended(self)
   elseif state == "suspended" then
-    self.state = "running"
     local exit = GeneratorExit()
+    self.state = "running"
     local resumed, ok, err = resume(self.co, exit)
     local stubborn = resumed and coroutine.status(self.co) == "suspended"
     ended(self)
@@ -126,7 +139,7 @@ local function finish(self)
 end
 
 local function closing(self)
-  if self.state == "suspended" then finish(self) end
+  if stateof(self) == "suspended" then finish(self) end
 end
 
 --- Close it in a task of its own, which is given back.
@@ -147,7 +160,7 @@ leave = function(task)
   table.sort(list, function(a, b) return a.id < b.id end)
   local loop = task:get_loop()
   for _, self in ipairs(list) do
-    if self.state == "suspended" then close_later(self, loop) end
+    if stateof(self) == "suspended" then close_later(self, loop) end
   end
 end
 
@@ -159,7 +172,7 @@ end
 Generator.__close = finish
 
 function Generator:__gc()
-  if self.state ~= "suspended" then return end
+  if stateof(self) ~= "suspended" then return end
   local loop = self.loop
   if loop and not loop:is_closed() then
     -- This may run inside any code, so the closing must not begin here.
@@ -182,7 +195,7 @@ Generator.next = core.async(turn, "next")
 -- once; what it gives is ready when the cleanup has ended.
 function Generator:close()
   if self.closer then return self.closer end
-  if self.state == "running" then
+  if stateof(self) == "running" then
     error(tostring(self) .. " is running and cannot be closed", 2)
   end
   local loop = core.running_loop()
