@@ -61,7 +61,7 @@ local function moved(scope, ok, ...)
 end
 
 local move_on_after = async(function(delay, fn, ...)
-  local scope = enter(delay)
+  local scope <close> = enter(delay)    -- 'moved' may lack memory
   return moved(scope, pcall(invoke, fn, ...))
 end, "move_on_after")
 
