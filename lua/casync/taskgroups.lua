@@ -108,6 +108,10 @@ local function broken(self, err)
   end
 end
 
+local function wait(self)
+  await(self.roster:wait())
+end
+
 --- Leave the block: wait for all tasks, then raise what is to be raised.
 -- `failed` tells that the body ended by the error `err`.
 local function leave(self, failed, err, traceback)
@@ -123,13 +127,20 @@ local function leave(self, failed, err, traceback)
     self.base = err
   end
   if failed and not self.aborting then abort(self) end
+  local hopeless = false
   while self.roster:count() > 0 do
-    local ok, why = pcall(await, self.roster:wait())
+    local ok, why = pcall(wait, self)
     if not ok then
       if not CancelledError:is(why) then
-        -- Such as DeadlockError: no task will end any more.
-        self.left = true
-        error(why, 0)
+        -- No memory for waiting, or a DeadlockError: the tasks have to be
+        -- ended. Once: then nothing helps.
+        if hopeless then
+          self.left = true
+          error(why, 0)
+        end
+        hopeless = true
+        if self.broken == nil then self.broken = why end
+        if not self.aborting then abort(self) end
       elseif not self.aborting then
         cancellation = why
         abort(self)
@@ -292,7 +303,7 @@ local function finish(self, ok, ...)
 end
 
 local task_group = async(function(fn)
-  local self = taskgroups.TaskGroup()
+  local self <close> = taskgroups.TaskGroup()   -- 'finish' may lack memory
   return finish(self, xpcall(invoke, function(err)
     if err == nil then err = "nil error" end
     if not CancelledError:is(err) then
