@@ -61,7 +61,12 @@ function Guard:release()
   if held then held:release() end
 end
 
-Guard.__close = Guard.release
+--- The block's own error is what counts: without memory, a condition that
+-- waited may not have got its lock back.
+function Guard:__close(err)
+  if err == nil then return self:release() end
+  pcall(self.release, self)
+end
 
 -- Give a class that has `acquire` and `release` the scoped forms.
 local function add_scopes(methods, name)
@@ -127,14 +132,16 @@ end
 
 add_scopes(Condition, "Condition")
 
--- Acquire the lock, whatever cancellations come meanwhile. Gives the last.
-local function reacquire(lock)
-  local cancelled
+-- Acquire the lock, whatever cancellations come meanwhile. Gives the last; or
+-- another error (no memory), and then the lock is not held.
+local function reacquire(lock, acquiring)
+  local raised
   while true do
-    local ok, err = pcall(await, lock:acquire())
-    if ok then return cancelled end
-    if not CancelledError:is(err) then error(err, 0) end
-    cancelled = err
+    local ok, err = pcall(await, acquiring)
+    if ok then return raised end
+    raised = err
+    if not CancelledError:is(err) then return raised end
+    acquiring = lock:acquire()
   end
 end
 
@@ -143,15 +150,15 @@ end
 Condition.wait = async(function(self)
   local lock, waiters = self.lock, self.waiters
   if not lock:locked() then misuse "cannot wait on un-acquired lock" end
-  local waiting = waiters:wait()
+  local waiting, acquiring = waiters:wait(), lock:acquire()
   lock:release()
   local notified, err = pcall(await, waiting)
-  local cancelled = reacquire(lock)
-  if cancelled then
+  local raised = reacquire(lock, acquiring)
+  if raised then
     -- Who was notified and cannot use it tells another one. (Cancelled
     -- before it ran, the wait list has done so.)
     if notified then waiters:wake() end
-    error(cancelled, 0)
+    error(raised, 0)
   end
   if not notified then error(err, 0) end
   return true
