@@ -159,6 +159,32 @@ gc: all
 	@$(call env,$(BUILD)) CASYNC_TIMESCALE=20 CASYNC_GC=generational \
 	 $(LUA) $(BUSTED) $(INPROCESS) $(SPECS)
 
+# ---- torture: every allocation fails once: see spec/torture/host.c --------
+
+# POINTS=n: some n of each program and mode, chosen by SEED. PROGRAMS="..."
+# and MODES="...": only these. POINT=n with one of each: this point alone.
+# A run that takes longer than LIMIT seconds hangs. RUN: a checker.
+POINTS ?= 0
+SEED ?= $(shell date +%s)
+POINT ?=
+LIMIT ?= 20
+RUN ?=
+TORTURE = $(BUILD)/torture
+LUA_LIBS ?= $(if $(LUA_PC),$(shell $(PKG_CONFIG) --libs $(LUA_PC)))
+
+$(TORTURE): spec/torture/host.c $(BUILD)/command
+	$(call says,CC)$(CC) $(filter-out -fvisibility=hidden,$(ALL_CFLAGS)) \
+	  -Wl,-E -o $@ $< $(LUA_LIBS) $(LIBUV_LIBS)
+
+torture: all $(TORTURE)
+	@$(if $(POINT), \
+	  $(call env,$(BUILD)) $(RUN) $(TORTURE) -t $(LIMIT) -p $(POINT) \
+	    $(PROGRAMS) $(MODES), \
+	  echo "POINTS=$(POINTS) SEED=$(SEED)"; \
+	  $(call env,$(BUILD)) PROGRAMS="$(PROGRAMS)" MODES="$(MODES)" RUN="$(RUN)" \
+	    sh spec/torture/sweep.sh $(TORTURE) -n $(POINTS) -s $(SEED) \
+	    -t $(LIMIT))
+
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
 	 { echo "'make coverage' needs gcovr: please install it" >&2; exit 1; }
@@ -263,6 +289,7 @@ help:
 	@echo "make check       luacheck, warnings as errors, cppcheck, clang-tidy, layers"
 	@echo "make asan ubsan tsan valgrind gc"
 	@echo "                 the specs under a checker or an aggressive collector"
+	@echo "make torture     every allocation of small programs fails; POINTS=40 for some"
 	@echo "make coverage    which lines of C and Lua the specs reach"
 	@echo "make bench       measure"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=; 'make uninstall' undoes it"
@@ -273,5 +300,5 @@ help:
 	@echo "CC CFLAGS LDFLAGS LUA LUA_CFLAGS LIBUV_CFLAGS LIBUV_LIBS can be set."
 
 .PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan \
-  valgrind gc coverage check check-lua check-warnings check-cppcheck \
+  valgrind gc torture coverage check check-lua check-warnings check-cppcheck \
   check-tidy check-layers rockspec install uninstall dist clean help

@@ -1,0 +1,36 @@
+-- Tasks that begin at once, and those that a factory makes.
+
+local casync = require "casync"
+local async, await, sleep = casync.async, casync.await, casync.sleep
+
+return function(run)
+  run(function()
+    local loop = casync.get_running_loop()
+    local n = 0
+    local work = async(function(k)
+      n = n + k
+      await(sleep(0))
+      return n
+    end)
+    local function eager(coro)
+      return casync.create_task(coro, {eager_start = true})
+    end
+
+    local first = eager(work(1))
+    if first:done() then await(first) end       -- its error
+    assert(n == 1)
+    local second = eager(async(function() return 5 end)())
+    assert(second:done())
+    assert(await(second) == 5)
+    pcall(await, eager(async(function() error "at once" end)()))
+    pcall(await, eager(async(function()
+      eager(work(1))
+      error "after another"
+    end)()))
+    await(first)
+
+    loop:set_task_factory(casync.eager_task_factory)
+    await(casync.create_task(work, 2))
+    loop:set_task_factory(nil)
+  end)
+end
