@@ -569,8 +569,11 @@ static int welcome (lua_State *L) {
   list_remove(&n->sibling);
   list_append(&l->clients, &n->sibling);
   ca_conn_attach(n, stream);
-  lua_call(L, 1, 0);
-  return 0;
+  lua_pushvalue(L, -1);
+  lua_insert(L, 1);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 0;
+  if (stream->conn != NULL) ca_conn_abort(stream->conn);        /* not used */
+  return lua_error(L);
 }
 
 
