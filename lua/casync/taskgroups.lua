@@ -49,7 +49,17 @@ local function cancel_parent(self)
   self.parent_cancelled = true
   self.parent:cancel()          -- first: it needs no memory
   if #self.errors > 0 then
-    self.parent:add_done_callback(function() forgotten(self) end)
+    self.onforgotten = function() forgotten(self) end
+    self.parent:add_done_callback(self.onforgotten)
+  end
+end
+
+--- The block has been left: the parent, which may live long, forgets the group.
+local function leaving(self)
+  self.left = true
+  if self.onforgotten then
+    self.parent:remove_done_callback(self.onforgotten)
+    self.onforgotten = nil
   end
 end
 
@@ -135,7 +145,7 @@ local function leave(self, failed, err, traceback)
         -- No memory for waiting, or a DeadlockError: the tasks have to be
         -- ended. Once: then nothing helps.
         if hopeless then
-          self.left = true
+          leaving(self)
           error(why, 0)
         end
         hopeless = true
@@ -147,7 +157,7 @@ local function leave(self, failed, err, traceback)
       end
     end
   end
-  self.left = true
+  leaving(self)
   if self.base ~= nil then error(self.base, 0) end
   if self.parent_cancelled and self.parent:uncancel() == 0 then
     cancellation = nil
@@ -191,6 +201,7 @@ function taskgroups.TaskGroup(...)
     exiting = false,            -- the body has ended
     left = false,               -- and the block too
     parent_cancelled = false,   -- have we cancelled the body?
+    onforgotten = nil,          -- a done-callback of the parent
   }, TaskGroup)
   self.roster = core.roster(function(task)
     local ok, err = pcall(task_done, self, task)
