@@ -23,11 +23,13 @@
 ** is read and dropped. An abort goes to CLOSED at once.
 **
 ** An error of the connection comes out of reads after the bytes that were
-** received before it, and out of every drain.
+** received before it, and out of every drain. Where only writing has failed,
+** reads fail once there is nothing more to read.
 */
 
 #define _GNU_SOURCE             /* memmem */
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -189,6 +191,7 @@ static bool delivered (const Conn *n) {
 
 static void readon (Conn *n);
 static void advance (Conn *n);
+static void checklame (Conn *n);
 
 
 static void setclosetimer (Conn *n, int milliseconds) {
@@ -234,6 +237,7 @@ static void onshutdown (uv_shutdown_t *req, int status) {
   n->shutting = false;
   if (status < 0 && n->state == CONN_OPEN && n->writeerr == 0)
     n->writeerr = status;
+  checklame(n);
   advance(n);
 }
 
@@ -355,6 +359,8 @@ static void dropinput (Conn *n, ssize_t nread) {
   n->reading = false;
   if (nread == UV_EOF) n->eof = true;
   else n->readerr = (int)nread;
+  if (n->readerr != 0 && n->writeerr == 0 && !delivered(n))
+    n->writeerr = n->readerr;
   if (n->state == CONN_LINGERING) end(n);
   else advance(n);
 }
@@ -376,10 +382,28 @@ static void onread (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
     else n->readerr = (int)nread;
     pausereading(n);
   }
+  checklame(n);
   if (n->parked != NULL && satisfied(n, n->reader)) wakereader(n);
   if (n->parked == NULL && n->reading &&
       ca_buffer_length(&n->in) > 2 * n->limit)
     pausereading(n);
+}
+
+
+/*
+** Writing has failed, and the peer, who lacks the rest, may never answer: so
+** reads fail as well, once they have given what is there. When the system
+** has an error or the end to tell, it is told instead.
+*/
+static void checklame (Conn *n) {
+  uv_os_fd_t fd;
+  if (n->writeerr == 0 || n->readerr != 0 || n->eof) return;
+  if (n->state != CONN_OPEN || uv_fileno(&n->uv.handle, &fd) != 0) return;
+  struct pollfd readable = {fd, POLLIN, 0};
+  if (poll(&readable, 1, 0) > 0) return;
+  n->readerr = n->writeerr;
+  pausereading(n);
+  wakereader(n);
 }
 
 
@@ -415,6 +439,7 @@ static int read_start (lua_State *L, Core *c, Op *op, Task *t) {
   n->reader = r;
   if (satisfied(n, r)) return CA_READY;
   readon(n);
+  checklame(n);
   if (n->readerr != 0) return CA_READY;
   n->parked = t;
   return CA_WAIT;
@@ -740,6 +765,7 @@ static void onwrite (uv_write_t *req, int status) {
   if (n->writeerr != 0) ca_buffer_free(c, &n->out);
   else if (ca_buffer_length(&n->out) > 0) startwrite(n);
   setpaused(n);
+  checklame(n);
   advance(n);
 }
 
@@ -775,6 +801,7 @@ static void queue (Conn *n, const char *bytes, size_t length) {
     else if (status != UV_EAGAIN && status != UV_ENOSYS) {
       n->writeerr = n->readerr != 0 ? n->readerr : status;
       setpaused(n);
+      checklame(n);
       return;
     }
   }
@@ -783,6 +810,7 @@ static void queue (Conn *n, const char *bytes, size_t length) {
     n->writeerr = UV_ENOMEM;    /* a part may be out: the rest must not be */
   else if (!n->writing) startwrite(n);
   setpaused(n);
+  checklame(n);
 }
 
 
