@@ -198,6 +198,16 @@ coverage:
 	gcovr -r . --object-directory build-coverage --filter src/
 	$(LUA) tools/coverage.lua build-coverage/lua.hits
 
+# ---- long tests --------------------------------------------------------
+
+$(BUILD)/shim.so: spec/syscalls/shim.c | need-build
+	@mkdir -p $(@D)
+	$(call says,CC)$(CC) -std=gnu11 -Wall -Wextra -fPIC -O1 $(SHARED) -o $@ $< -ldl
+
+# SYSCALLS="--sample 200", a word of the points' names, or "--replay POINT".
+syscalls: all $(BUILD)/shim.so
+	@$(RUNENV) $(LUA) spec/syscalls/run.lua $(SYSCALLS)
+
 env = $(subst $(BUILD)/?.so,$(1)/?.so,$(subst CASYNC_BUILD="$(BUILD)",CASYNC_BUILD="$(1)",$(RUNENV)))
 
 # ---- checks ------------------------------------------------------------
@@ -291,6 +301,7 @@ help:
 	@echo "                 the specs under a checker or an aggressive collector"
 	@echo "make torture     every allocation of small programs fails; POINTS=40 for some"
 	@echo "make coverage    which lines of C and Lua the specs reach"
+	@echo "make syscalls    programs under system calls that fail, one by one"
 	@echo "make bench       measure"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=; 'make uninstall' undoes it"
 	@echo "make rockspec    write the lists of the rockspec anew"
@@ -301,4 +312,5 @@ help:
 
 .PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan \
   valgrind gc torture coverage check check-lua check-warnings check-cppcheck \
+  valgrind gc coverage syscalls check check-lua check-warnings check-cppcheck \
   check-tidy check-layers rockspec install uninstall dist clean help

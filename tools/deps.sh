@@ -73,6 +73,7 @@ missing () {
   [ $level -ge 4 ] || return 0
   have cppcheck || echo cppcheck
   have valgrind || echo valgrind
+  have strace || echo strace
 }
 
 describe () {
