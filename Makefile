@@ -204,9 +204,17 @@ $(BUILD)/shim.so: spec/syscalls/shim.c | need-build
 	@mkdir -p $(@D)
 	$(call says,CC)$(CC) -std=gnu11 -Wall -Wextra -fPIC -O1 $(SHARED) -o $@ $< -ldl
 
+$(BUILD)/meter.so: spec/soak/meter.c | need-build
+	@mkdir -p $(@D)
+	$(call says,CC)$(CC) -std=gnu11 $(WARN) $(LUA_CFLAGS) -fPIC -O1 $(SHARED) -o $@ $<
+
 # SYSCALLS="--sample 200", a word of the points' names, or "--replay POINT".
 syscalls: all $(BUILD)/shim.so
 	@$(RUNENV) $(LUA) spec/syscalls/run.lua $(SYSCALLS)
+
+SOAK ?= 600
+soak: all $(BUILD)/meter.so
+	@$(RUNENV) $(LUA) spec/soak/run.lua $(SOAK)
 
 env = $(subst $(BUILD)/?.so,$(1)/?.so,$(subst CASYNC_BUILD="$(BUILD)",CASYNC_BUILD="$(1)",$(RUNENV)))
 
@@ -302,6 +310,7 @@ help:
 	@echo "make torture     every allocation of small programs fails; POINTS=40 for some"
 	@echo "make coverage    which lines of C and Lua the specs reach"
 	@echo "make syscalls    programs under system calls that fail, one by one"
+	@echo "make soak        ten minutes at full speed: does anything grow? SOAK=seconds"
 	@echo "make bench       measure"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=; 'make uninstall' undoes it"
 	@echo "make rockspec    write the lists of the rockspec anew"
@@ -313,4 +322,5 @@ help:
 .PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan \
   valgrind gc torture coverage check check-lua check-warnings check-cppcheck \
   valgrind gc coverage syscalls check check-lua check-warnings check-cppcheck \
+  valgrind gc coverage syscalls soak check check-lua check-warnings check-cppcheck \
   check-tidy check-layers rockspec install uninstall dist clean help
