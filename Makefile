@@ -320,7 +320,6 @@ help:
 	@echo "CC CFLAGS LDFLAGS LUA LUA_CFLAGS LIBUV_CFLAGS LIBUV_LIBS can be set."
 
 .PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan \
-  valgrind gc torture coverage check check-lua check-warnings check-cppcheck \
-  valgrind gc coverage syscalls check check-lua check-warnings check-cppcheck \
-  valgrind gc coverage syscalls soak check check-lua check-warnings check-cppcheck \
-  check-tidy check-layers rockspec install uninstall dist clean help
+  valgrind gc torture syscalls soak coverage check check-lua check-warnings \
+  check-cppcheck check-tidy check-layers rockspec install uninstall dist \
+  clean help
