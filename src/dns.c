@@ -395,7 +395,8 @@ static int dns_getaddrinfo (lua_State *L) {
   o->host = host;
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, OPUV_HOST);
-  if (port >= 0) {
+  if (port == 0 && host != NULL) lua_pushnil(L);  /* raw sockets have none */
+  else if (port >= 0) {
     lua_pushfstring(L, "%d", port);
     o->hints.ai_flags |= AI_NUMERICSERV;
   }
