@@ -135,10 +135,7 @@ Handle *ca_handle_new (lua_State *L, Core *c, Loop *l, int n, int context) {
 
 /* The function at 'idx' and what follows as a handle, pushed. */
 static Handle *newhandle (lua_State *L, Core *c, Loop *l, int idx) {
-  if (lua_type(L, idx) != LUA_TFUNCTION &&
-      luaL_getmetafield(L, idx, "__call") == LUA_TNIL)
-    luaL_typeerror(L, idx, "function");
-  lua_settop(L, lua_gettop(L));
+  luaL_checktype(L, idx, LUA_TFUNCTION);
   return ca_handle_new(L, c, l, lua_gettop(L) - idx, 0);
 }
 
@@ -147,8 +144,6 @@ static Handle *newhandle (lua_State *L, Core *c, Loop *l, int idx) {
 static int loop_call_soon (lua_State *L) {
   Core *c = ca_core(L);
   Loop *l = ca_loop_check(L, c, 1);
-  luaL_checkany(L, 2);
-  if (lua_type(L, 2) != LUA_TFUNCTION) luaL_checktype(L, 2, LUA_TFUNCTION);
   Handle *h = newhandle(L, c, l, 2);
   h->slot = ca_anchor(L, c, l);
   ca_loop_post(l, &h->job);
@@ -158,7 +153,6 @@ static int loop_call_soon (lua_State *L) {
 
 static int schedule (lua_State *L, Core *c, Loop *l, lua_Number when,
                      int64_t deadline) {
-  if (lua_type(L, 3) != LUA_TFUNCTION) luaL_checktype(L, 3, LUA_TFUNCTION);
   Handle *h = newhandle(L, c, l, 3);
   h->timed = true;
   h->when = when;
