@@ -269,11 +269,6 @@ function generators.generator(fn, name)
   end
 end
 
---- Is it a generator?
-function generators.isgenerator(value)
-  return getmetatable(value) == Generator
-end
-
 --- Close what is still open in a loop, in order of creation; called in a
 -- task at the end of `run`. Errors are reported, not raised.
 function generators.shutdown(loop)
