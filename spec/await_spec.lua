@@ -612,3 +612,81 @@ describe("casync.coroutine", function()
     end
   end)
 end)
+
+describe("A coroutine that is resumed with more than its stack holds", function()
+  -- A stack of Lua has room for a million values.
+  local co, list = casync.coroutine, {}
+  for i = 1, 700000 do list[i] = i end
+
+  it("is not resumed", async(function()
+    local thread = co.create(function(...) co.yield(select("#", ...)) end)
+    assert.same({true, 400000},
+      {co.resume(thread, table.unpack(list, 1, 400000))})
+
+    local ok, err = co.resume(thread, table.unpack(list))
+
+    assert.is_false(ok)
+    assert.equal("too many arguments to resume", err)
+    assert.equal("suspended", co.status(thread))
+  end))
+
+  it("cannot give more than fits where it is resumed", async(function()
+    local thread = co.create(function() return table.unpack(list) end)
+    local function deep(...)
+      local ok, err = co.resume(thread)
+      return ok, err, select("#", ...)
+    end
+
+    local ok, err = deep(table.unpack(list, 1, 400000))
+
+    assert.is_false(ok)
+    assert.equal("too many results to resume", err)
+  end))
+end)
+
+describe("A wrapped coroutine", function()
+  it("raises its error, after its scopes were closed", async(function()
+    local closed
+    local f = casync.coroutine.wrap(function()
+      local _ <close> = setmetatable({}, {__close = function(_, e)
+        closed = e
+      end})
+      error("oops", 0)
+    end)
+
+    assert.equal("oops", caught(f))
+    assert.equal("oops", closed)
+  end))
+end)
+
+describe("An awaitable that can be awaited once", function()
+  it("says so when it is awaited again", async(function()
+    local lookup = casync.getaddrinfo("localhost", 1)
+    await(lookup)
+
+    assert.matches("cannot await this getaddrinfo again", caught(await, lookup))
+  end))
+end)
+
+describe("In a sandbox #programs", function()
+  it("without debug, coroutine.create and coroutine.close casync works",
+    function()
+      local process = require "spec.support.process"
+      local result = process.run {process.lua, "-e", [[
+        local casync = require "casync"
+        debug.sethook(function() end, "l")
+        debug, coroutine.create = nil, nil
+        print(casync.run(function()
+          local wrapped = casync.coroutine.wrap(function(x)
+            return casync.await(casync.sleep(0, x))
+          end)
+          return casync.await(casync.gather(function()
+            return wrapped "works"
+          end))
+        end))
+      ]]}
+
+      process.assert_ok(result, "the program")
+      assert.equal("works\n", result.stdout)
+    end)
+end)

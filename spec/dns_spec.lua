@@ -1,4 +1,5 @@
 local casync = require "casync"
+local core = require "casync.core"
 local helper = require "spec.helper"
 
 local async, settle, await = helper.async, helper.settle, casync.await
@@ -101,4 +102,65 @@ describe("getaddrinfo", function()
       assert.is_false(pcall(casync.getaddrinfo, args[1], args[2], args[3]), i)
     end
   end))
+end)
+
+describe("getaddrinfo, asked for other kinds of sockets,", function()
+  it("gives them", async(function()
+    assert.same({{
+      family = "inet", type = "raw", protocol = "ip",
+      address = "127.0.0.1", port = 0,
+    }}, await(casync.getaddrinfo("127.0.0.1", nil, {type = "raw"})))
+  end))
+
+  it("looks up the names of services", async(function()
+    local ok, list = pcall(await, casync.getaddrinfo("127.0.0.1", "http"))
+
+    if ok then assert.equal(80, list[1].port)
+    else assert.matches("EAI_", list.code) end  -- a system without /etc/services
+  end))
+
+  it("keeps the zone of an address", async(function()
+    local ok, list = pcall(await, casync.getaddrinfo("fe80::1%lo", 80))
+
+    if ok then assert.equal("fe80::1%lo", list[1].address)
+    else assert.is_true(casync.OSError:is(list), tostring(list)) end
+  end))
+
+  it("refuses a name that cannot be one", async(function()
+    local err = helper.caught(await, casync.getaddrinfo("\xff\xff.", 80))
+
+    assert.is_true(casync.OSError:is(err), tostring(err))
+  end))
+
+  it("drops what it has found when it is cancelled then", async(function()
+    local loop = casync.get_running_loop()
+    local lookup = casync.getaddrinfo("localhost", 80)
+    local task = casync.create_task(function() return await(lookup) end)
+    local before = core.census(loop).ready
+    settle()
+    repeat await(casync.sleep(0.001)) until task:done() or
+      core.census(loop).ready > before
+
+    task:cancel()
+    settle()
+
+    assert.is_true(task:done())
+  end))
+end)
+
+describe("Looking up names #programs", function()
+  it("minds the size that is asked for libuv's pool", function()
+    local process = require "spec.support.process"
+    for _, size in ipairs {"1", "0", "2000"} do
+      local result = process.run {process.lua, "-e", [[
+        local casync = require "casync"
+        casync.run(function()
+          print(casync.await(casync.getaddrinfo("localhost", 1))[1].port)
+        end)
+      ]], env = {UV_THREADPOOL_SIZE = size}}
+
+      process.assert_ok(result, "with " .. size)
+      assert.equal("1\n", result.stdout)
+    end
+  end)
 end)

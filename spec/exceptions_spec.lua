@@ -179,3 +179,71 @@ describe("casync.xpcall", function()
     assert.matches("^TimeoutError", text)
   end))
 end)
+
+describe("A report of an error", function()
+  local function report(err, traceback)
+    local loop = casync.get_running_loop()
+    local texts = {}
+    local stderr = io.stderr
+    io.stderr = {write = function(_, ...)   -- luacheck: ignore
+      texts[#texts + 1] = table.concat {...}
+    end}
+    pcall(loop.call_exception_handler, loop,
+      {message = "m", exception = err, traceback = traceback})
+    io.stderr = stderr                      -- luacheck: ignore
+    return table.concat(texts)
+  end
+
+  it("shows its causes, also when they are a ring", async(function()
+    local inner = casync.OSError("inner", {code = "EIO"})
+    local outer = casync.TimeoutError("outer", {cause = inner})
+
+    assert.matches("outer\ncaused by: OSError: .*inner", report(outer))
+
+    rawset(inner, "cause", outer)
+    assert.matches("outer\ncaused by: .*caused by: %.%.%.", report(outer))
+  end))
+
+  it("shows the errors in a group, and how many there are more",
+    async(function()
+      local err = helper.caught(await, casync.task_group(function(group)
+        for i = 1, 20 do
+          group:create_task(function() error("e" .. i, 0) end)
+        end
+      end))
+
+      local text = report(err)
+
+      assert.matches("1: e1\n", text)
+      assert.matches("15: e15\n", text)
+      assert.is_nil(text:find("16: e16", 1, true))
+      assert.matches("%.%.%. and 5 more", text)
+    end))
+end)
+
+describe("Misuse of errors", function()
+  it("is raised at the caller", function()
+    local group = casync.ExceptionGroup("m", {"e"})
+
+    helper.misuse("bad message of an ExceptionGroup %(string expected, got nil",
+      casync.ExceptionGroup)
+    helper.misuse("'split' %(function or error class expected, got number",
+      group.split, group, 5)
+    helper.misuse("'xpcall' %(function expected, got nil", casync.xpcall, print)
+  end)
+end)
+
+describe("xpcall", function()
+  it("gives the error of a cleanup that fails after the handled one",
+    async(function()
+      local ok, err = casync.xpcall(function()
+        local _ <close> = setmetatable({}, {__close = function()
+          error("cleanup", 0)
+        end})
+        error("body", 0)
+      end, function(e) return "handled " .. e end)
+
+      assert.is_false(ok)
+      assert.equal("handled cleanup", err)
+    end))
+end)

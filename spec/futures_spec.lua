@@ -347,3 +347,13 @@ describe("A done-callback", function()
     assert.same({1, 2}, log)
   end))
 end)
+
+describe("set_exception with a CancelledError", function()
+  it("cancels the future", async(function()
+    local future = newfuture()
+
+    future:set_exception(casync.CancelledError())
+
+    assert.is_true(future:cancelled())
+  end))
+end)

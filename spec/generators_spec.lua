@@ -310,3 +310,151 @@ describe("map", function()
     end, "bad concurrency")
   end)
 end)
+
+describe("A generator", function()
+  it("cannot be closed from inside", async(function()
+    local g, method, scope
+    g = casync.generator(function()
+      method = helper.caught(g.close, g)
+      scope = helper.caught(getmetatable(g).__close, g)
+    end)()
+
+    assert.is_nil(g())
+
+    assert.matches("is running and cannot be closed", method)
+    assert.matches("is running and cannot be closed", scope)
+  end))
+
+  it("gives the error of its cleanup to who closes it", async(function()
+    local function open()
+      local g = casync.generator(function(yield)
+        local _ <close> = setmetatable({}, {__close = function()
+          error("cleanup", 0)
+        end})
+        yield(1)
+      end)()
+      g()
+      return g
+    end
+
+    local ok, err = pcall(function()
+      local _ <close> = open()
+    end)
+
+    assert.is_false(ok)
+    assert.equal("cleanup", err)
+    assert.equal("cleanup", helper.caught(await, open():close()))
+  end))
+
+  it("waits at the end of its scope for a close that goes on", async(function()
+    local log = {}
+    do
+      local g <close> = casync.generator(function(yield)
+        local _ <close> = setmetatable({}, {__close = function()
+          await(sleep(0.001))
+          log[#log + 1] = "closed"
+        end})
+        yield(1)
+      end)()
+      g()
+      g:close()
+      log[#log + 1] = "leaving"
+    end
+    log[#log + 1] = "left"
+
+    assert.same({"leaving", "closed", "left"}, log)
+  end))
+
+  it("belongs to the task that used it last", async(function()
+    local closed = false
+    local g = casync.generator(function(yield)
+      local _ <close> = setmetatable({}, {__close = function()
+        closed = true
+      end})
+      for i = 1, 3 do yield(i) end
+    end)()
+    await(casync.create_task(function()
+      g()
+      casync.create_task(function()
+        g()
+        await(sleep(0.001))
+      end)
+    end))
+    settle()
+    assert.is_false(closed)     -- its first task has ended, not its last
+
+    await(sleep(0.005))
+    settle()
+
+    assert.is_true(closed)
+  end))
+
+  it("that nobody holds any more is closed later", async(function()
+    local closed = false
+    local function open()
+      local g = casync.generator(function(yield)
+        local _ <close> = setmetatable({}, {__close = function()
+          closed = true
+        end})
+        yield(1)
+      end)()
+      g()
+    end
+    open()
+    collectgarbage()
+    collectgarbage()
+    assert.is_false(closed)
+
+    settle()
+
+    assert.is_true(closed)
+  end))
+
+  it("that nobody holds is closed when its loop is closed", function()
+    local closed = false
+    local g = casync.generator(function(yield)
+      local _ <close> = setmetatable({}, {__close = function()
+        closed = true
+      end})
+      yield(1)
+    end)()
+    g()         -- outside of any loop
+    g = nil     -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+
+    assert.is_true(closed)
+  end)
+
+  it("whose cleanup fails at the end of run is reported", function()
+    local contexts, g
+    casync.run(function()
+      contexts = helper.capture()
+      g = casync.generator(function(yield)
+        local _ <close> = setmetatable({}, {__close = function()
+          error("cleanup", 0)
+        end})
+        yield(1)
+      end)()
+      casync.get_running_loop():call_soon(function() g() end)
+      await(sleep(0))
+      await(sleep(0))
+    end)
+
+    assert.equal(1, #contexts)
+    assert.matches("an error occurred during closing of <generator",
+      contexts[1].message)
+    assert.equal("cleanup", contexts[1].exception)
+    assert.equal(g, contexts[1].asyncgen)
+  end)
+
+  it("function is no iterator by itself", function()
+    local numbers = casync.generator(function(yield) yield(1) end)
+
+    helper.misuse("is no iterator: call it", function()
+      local x
+      for y in numbers do x = y end
+      return x
+    end)
+  end)
+end)

@@ -384,3 +384,48 @@ describe("The census", function()
       assert.same(before, core.census(loop))
     end))
 end)
+
+describe("run_until_complete", function()
+  it("checks what it is given", function()
+    local loop <close> = casync.new_event_loop()
+    local other <close> = casync.new_event_loop()
+
+    helper.misuse("function or awaitable expected, got number",
+      loop.run_until_complete, loop, 5)
+    helper.misuse("belongs to a different loop",
+      loop.run_until_complete, loop, other:create_future())
+  end)
+end)
+
+describe("A loop with CASYNC_DEBUG in the environment #programs", function()
+  it("is in debug mode", function()
+    local process = require "spec.support.process"
+    local code = "io.write(tostring("
+      .. "require 'casync'.new_event_loop():get_debug()))"
+
+    for value, debugging in pairs {["1"] = "true", ["0"] = "false"} do
+      local result = process.run {process.lua, "-e", code,
+        env = {CASYNC_DEBUG = value}}
+      assert.equal(debugging, result.stdout)
+    end
+  end)
+end)
+
+describe("The report of an error", function()
+  it("has the traceback of the task that it names", async(function()
+    local loop = casync.get_running_loop()
+    local task = casync.create_task(function() error "here" end)
+    settle()
+    task:exception()
+    local text = ""
+    local stderr = io.stderr
+    io.stderr = {write = function(_, ...)   -- luacheck: ignore
+      text = text .. table.concat {...}
+    end}
+    pcall(loop.call_exception_handler, loop,
+      {message = "m", exception = task:exception(), task = task})
+    io.stderr = stderr                      -- luacheck: ignore
+
+    assert.matches("here\nstack traceback:", text)
+  end))
+end)

@@ -987,3 +987,10 @@ describe("Queue:iter", function()
     assert.same({}, log)
   end))
 end)
+
+describe("Queue.iter", function()
+  it("must be called as a method", function()
+    helper.misuse("'iter' %(Queue expected, got nil%): call it as queue:iter",
+      casync.Queue().iter)
+  end)
+end)

@@ -394,3 +394,97 @@ describe("a server", function()
       assert.equal("EMFILE", reported)
     end))
 end)
+
+describe("A server", function()
+  it("knows its loop", async(function()
+    local server <close> = serve(echo)
+
+    assert.equal(casync.get_running_loop(), server:get_loop())
+  end))
+
+  it("has listeners that show their state", async(function()
+    local server = serve(echo, {start_serving = false})
+    local listener = server:sockets()[1]
+    local states = {tostring(listener)}
+    server:listen()
+    states[2] = tostring(listener)
+    server:close()
+    states[3] = tostring(listener)
+
+    assert.same({"<Listener bound>", "<Listener listening>",
+                 "<Listener closed>"}, states)
+    assert.matches("server is closed", helper.caught(listener.listen, listener))
+  end))
+
+  it("cannot be waited for in another loop", function()
+    local home <close> = casync.Runner()
+    local server = home:run(function() return (serve(echo)) end)
+
+    local ok, err = pcall(casync.run, function() await(server:wait_closed()) end)
+
+    assert.is_false(ok)
+    assert.matches("the server belongs to another event loop", tostring(err))
+    server:close()
+  end)
+
+  it("can be waited for with a method, too", async(function()
+    local server = serve(echo)
+
+    server:close():await()
+
+    assert.is_false(server:is_serving())
+  end))
+
+  it("closes its connections when an error leaves its scope",
+    async(function()
+      local client
+      local ok, err = pcall(function()
+        local _ <close>, connect = serve(echo)
+        client = await(connect())
+        pass()
+        error("oops", 0)
+      end)
+
+      assert.is_false(ok)
+      assert.equal("oops", err)
+      assert.is_nil(await(client:read(1)))
+      client:close()
+    end))
+
+  it("aborts connections that nobody has seen when it is closed",
+    async(function()
+      local seen = 0
+      local server, connect = serve(function() seen = seen + 1 end)
+      local loop = casync.get_running_loop()
+      local opening = casync.create_task(function() return (await(connect())) end)
+      await(casync.sleep(0))    -- it connects now
+      local due = loop:time() + 0.001
+      repeat until loop:time() > due
+      await(casync.sleep(0))    -- it is accepted, behind us in this round
+      server:close()
+      local client = await(opening)
+
+      assert.is_false((pcall(function()
+        assert(await(client:read(1)), "ended")
+      end)))
+      assert.equal(0, seen)
+      client:close()
+    end))
+
+  it("whose task factory fails drops the connection and reports it",
+    async(function()
+      local contexts = helper.capture()
+      local loop = casync.get_running_loop()
+      local server, connect = serve(echo)
+      loop:set_task_factory(function() error("no task", 0) end)
+      local client = await(connect())
+      pass()
+      loop:set_task_factory(nil)
+
+      assert.equal("no task", contexts[1] and contexts[1].exception)
+      local ok, data = pcall(await, client:read(1))
+      assert.is_true(not ok or data == nil)
+      client:close()
+      server:close()
+    end))
+end)

@@ -576,10 +576,14 @@ describe("a stream", function()
     local stream, peer
     loop:run_until_complete(function() stream, peer = pair() end)
 
-    local ok, err = pcall(casync.run, function() await(stream:read(1)) end)
+    for _, name in ipairs {"read", "drain", "wait_closed"} do
+      local ok, err = pcall(casync.run, function()
+        await(stream[name](stream, 1))
+      end)
 
-    assert.is_false(ok)
-    assert.matches("another event loop", tostring(err))
+      assert.is_false(ok)
+      assert.matches("another event loop", tostring(err))
+    end
     loop:run_until_complete(function()
       await(stream:close())
       await(peer:close())
@@ -699,4 +703,47 @@ describe("open_connection", function()
     assert.is_false(ok)
     assert.matches("TLS", err)
   end)
+end)
+
+describe("A stream", function()
+  it("can end its side", async(function()
+    local stream, peer = pair()
+
+    assert.is_true(stream:can_write_eof())
+
+    stream:close()
+    peer:close()
+  end))
+
+  it("reads on slowly what was too much when a read is given up",
+    async(function()
+      local stream, peer = pair({limit = 10})
+      local reading = casync.create_task(function()
+        await(stream:readexactly(1000000))
+      end)
+      peer:write(("x"):rep(100000))
+      await(casync.sleep(0.02))
+      reading:cancel()
+      settle()
+
+      assert.equal(100000, #await(stream:readexactly(100000)))
+      stream:close()
+      peer:close()
+    end))
+end)
+
+describe("open_connection", function()
+  it("fails when its local address is of another family", async(function()
+    local err = helper.caught(await, casync.open_connection("127.0.0.1", 1,
+      {local_addr = {"::1", 0}}))
+
+    assert.equal("EADDRNOTAVAIL", err.code)
+  end))
+
+  it("fails when its local address is not here", async(function()
+    local err = helper.caught(await, casync.open_connection("127.0.0.1", 1,
+      {local_addr = {"192.0.2.1", 0}}))
+
+    assert.equal("EADDRNOTAVAIL", err.code)
+  end))
 end)

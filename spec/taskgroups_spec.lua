@@ -351,3 +351,117 @@ describe("group:start", function()
     assert.matches("'started' has already been called", err)
   end))
 end)
+
+describe("A TaskGroup", function()
+  it("cannot be left by another task", async(function()
+    local group = casync.TaskGroup()
+    local leave = getmetatable(group).__close
+
+    local task = casync.create_task(leave, group)
+    local err = caught(await, task)
+
+    assert.matches("must be left by the task that made it", err)
+    leave(group)
+  end))
+
+  it("that is never left reports what failed in it", async(function()
+    local contexts = helper.capture()
+    local parent = casync.create_task(function()
+      local group = casync.TaskGroup()
+      group:create_task(fail "lost")
+      await(sleep(3600))
+    end)
+
+    assert.is_true(casync.CancelledError:is(caught(await, parent)))
+    helper.settle()
+
+    assert.equal(1, #contexts)
+    assert.matches("never left", contexts[1].message)
+    assert.same({"lost"}, contexts[1].exception.errors)
+    assert.equal(parent, contexts[1].task)
+  end))
+
+  it("reports what fails in it when its body has ended", async(function()
+    local contexts = helper.capture()
+    local child
+    local parent = casync.create_task(function()
+      child = casync.TaskGroup():create_task(fail "late")
+    end)
+    await(parent)
+
+    helper.settle()
+
+    assert.equal(1, #contexts)
+    assert.matches("its parent task .* already completed", contexts[1].message)
+    assert.equal("late", contexts[1].exception)
+    assert.equal(child, contexts[1].task)
+  end))
+
+  it("gives a DeadlockError on, when no task of it can end", function()
+    local ok, err = pcall(casync.run, function()
+      local group <close> = casync.TaskGroup()
+      group:create_task(function()
+        await(casync.get_running_loop():create_future())
+      end)
+    end)
+
+    assert.is_false(ok)
+    assert.is_true(casync.DeadlockError:is(err), tostring(err))
+  end)
+
+  it("says what it does as a string", async(function()
+    local group = casync.TaskGroup()
+    local leave = getmetatable(group).__close
+    local future = casync.get_running_loop():create_future()
+    local states = {tostring(group)}
+    group:create_task(function()
+      await(sleep(0))
+      states[#states + 1] = tostring(group)
+      await(future)
+    end)
+    casync.get_running_loop():call_later(0.01, function()
+      group:cancel()
+      states[#states + 1] = tostring(group)
+    end)
+    pcall(leave, group)
+    states[#states + 1] = tostring(group)
+
+    assert.same({
+      "<TaskGroup tasks=0>", "<TaskGroup tasks=1 exiting>",
+      "<TaskGroup tasks=1 cancelling>", "<TaskGroup tasks=0 finished>",
+    }, states)
+  end))
+
+  it("tells 'start' that the task was cancelled first", async(function()
+    local err
+    await(casync.task_group(function(group)
+      casync.get_running_loop():call_later(0.001, function()
+        group:tasks()[1]:cancel()
+      end)
+      err = caught(await, group:start(forever))
+    end))
+
+    assert.matches("cancelled before it called 'started'", err)
+  end))
+
+  it("keeps the traceback of its body", async(function()
+    local err = caught(await, casync.task_group(function(group)
+      group:create_task(fail "task")
+      local ok = pcall(forever)
+      assert(not ok)
+      error("body", 0)
+    end))
+
+    assert.same({"task", "body"}, err.errors)
+    assert.matches("taskgroups_spec", err.tracebacks[2])
+  end))
+
+  it("checks its arguments", async(function()
+    local misuse = helper.misuse
+    misuse("takes no arguments", casync.TaskGroup, {})
+    misuse("'task_group' %(function expected, got nil", casync.task_group)
+    await(casync.task_group(function(group)
+      misuse("'start' %(function expected, got table", group.start, group, {})
+    end))
+  end))
+end)

@@ -555,3 +555,63 @@ describe("ensure_future", function()
     assert.equal(2, await(casync.ensure_future(sleep(0, 2))))
   end))
 end)
+
+describe("checkpoint", function()
+  it("lets the others have a turn", async(function()
+    local ran = false
+    casync.create_task(function() ran = true end)
+
+    await(casync.checkpoint())
+
+    assert.is_true(ran)
+  end))
+end)
+
+describe("A task factory", function()
+  local made
+
+  -- Makes tasks as without one, and lists them.
+  local function factory(loop, coro, opts)
+    made[#made + 1] = casync.iscoroutine(coro)
+    return casync.Task(coro, {loop = loop, name = opts and opts.name})
+  end
+
+  local function looped(body)
+    return async(function()
+      made = {}
+      local loop = casync.get_running_loop()
+      loop:set_task_factory(factory)
+      local ok, err = pcall(body)
+      loop:set_task_factory(nil)
+      if not ok then error(err, 0) end
+    end)
+  end
+
+  it("makes what gather, shield and wait need", looped(function()
+    local twice = sleep(0, "op")
+    assert.same({1, "op"}, {await(casync.gather(function() return 1 end, twice))})
+    assert.equal(2, await(casync.shield(function() return 2 end)))
+    assert.equal(3, await(casync.wait_for(casync.async(function()
+      return 3
+    end)(), 10)))
+
+    assert.is_true(#made >= 3)
+    for _, iscoroutine in ipairs(made) do assert.is_true(iscoroutine) end
+  end))
+
+  it("makes one task of what is gathered twice", looped(function()
+    local coro = casync.async(function() return "once" end)()
+
+    assert.same({"once", "once"}, {await(casync.gather(coro, coro))})
+
+    assert.equal(1, #made)
+  end))
+end)
+
+describe("A function that is a task", function()
+  it("can return a coroutine object that does not wait", async(function()
+    local answer = casync.async(function() return 42 end)
+
+    assert.equal(42, await(casync.create_task(function() return answer() end)))
+  end))
+end)

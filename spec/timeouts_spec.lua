@@ -445,3 +445,51 @@ describe("retry", function()
       "bad 'on'")
   end)
 end)
+
+describe("A timeout scope", function()
+  it("shows its state", async(function()
+    local states = {}
+    local function show(scope)
+      states[#states + 1] = tostring(scope):gsub("when=.*", "when=?>")
+    end
+    local endless, short
+    do
+      local scope <close> = casync.timeout(nil)
+      endless = scope
+      show(scope)
+    end
+    show(endless)
+    pcall(function()
+      local scope <close> = casync.timeout(0)
+      short = scope
+      show(scope)
+      local _ <close> = setmetatable({}, {__close = function() show(scope) end})
+      forever()
+    end)
+    show(short)
+
+    assert.same({
+      "<Timeout [active]>", "<Timeout [finished]>",
+      "<Timeout [active] when=?>", "<Timeout [expiring] when=?>",
+      "<Timeout [expired]>",
+    }, states)
+  end))
+
+  it("that expires in a shield interrupts when the shield is left",
+    async(function()
+      local log = {}
+      local ok, err = pcall(function()
+        local _ <close> = casync.timeout(0.001)
+        await(casync.shielded(function()
+          await(sleep(0.01))
+          log[#log + 1] = "shielded"
+        end))
+        await(sleep(3600))
+        log[#log + 1] = "not reached"
+      end)
+
+      assert.is_false(ok)
+      assert.is_true(casync.TimeoutError:is(err), tostring(err))
+      assert.same({"shielded"}, log)
+    end))
+end)

@@ -392,3 +392,22 @@ describe("as_completed", function()
       assert.is_nil(iterate())
     end))
 end)
+
+describe("as_completed before the loop runs", function()
+  it("takes futures of a loop, and no futures", function()
+    local loop <close> = casync.new_event_loop()
+    casync.set_event_loop(loop)
+    local future = loop:create_future()
+    local completed, none = casync.as_completed {future}, casync.as_completed {}
+    loop:call_soon(function() future:set_result "done" end)
+
+    local list = {}
+    loop:run_until_complete(function()
+      for first in completed do list[#list + 1] = casync.await(first) end
+      for _ in none do list[#list + 1] = "none" end
+    end)
+    casync.set_event_loop(nil)
+
+    assert.same({"done"}, list)
+  end)
+end)
