@@ -124,8 +124,6 @@ void ca_timer_unset (Loop *l, Timer *timer);
 /* Fire those that are due. */
 void ca_timer_fire (Loop *l);
 
-/* Its deadline; it must be set. */
-int64_t ca_timer_deadline (Loop *l, const Timer *timer);
 
 /*
 ** Anchors keep Lua values alive while the loop needs them. 'ca_anchor'

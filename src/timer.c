@@ -96,11 +96,6 @@ void ca_timer_unset (Loop *l, Timer *timer) {
 }
 
 
-int64_t ca_timer_deadline (Loop *l, const Timer *timer) {
-  return l->heap[timer->index].deadline;
-}
-
-
 void ca_timer_fire (Loop *l) {
   if (l->nheap == 0) return;
   int64_t now = l->now = ca_loop_now(l);
