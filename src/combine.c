@@ -433,13 +433,11 @@ static int combine_first_bad (lua_State *L) {
 }
 
 
-/* gather(loop or nil, list, return_exceptions, aslist [, n]): a future. */
+/* gather(loop or nil, list, return_exceptions, aslist, n): a future. */
 static int combine_gather (lua_State *L) {
   Core *c = ca_core(L);
-  lua_Integer n = lua_isnoneornil(L, 5)
-                  ? ca_links_count(L, 2)
-                  : ca_links_size(L, 2, luaL_checkinteger(L, 5));
   luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Integer n = ca_links_size(L, 2, luaL_checkinteger(L, 5));
   Loop *l = ca_links_loop(L, c, 1, 2, n);
   lua_settop(L, 4);
   Combine *cb = newcombine(L, c, l, 2, (uint32_t)n, GATHER);
