@@ -461,3 +461,25 @@ describe("Cancelling everything at random", function()
     assert.same(before, core.census(loop))
   end))
 end)
+
+describe("Cancelling a task that awaits one in a shielded scope", function()
+  it("takes effect when the scope is left", async(function()
+    local log = {}
+    local inner = casync.create_task(function()
+      await(casync.shielded(function()
+        await(sleep(0.005))
+        log[#log + 1] = "shielded"
+      end))
+      await(sleep(3600))
+    end)
+    local outer = casync.create_task(function() await(inner) end)
+    settle()
+
+    outer:cancel "why"
+    local err = helper.caught(await, outer)
+
+    assert.is_true(casync.CancelledError:is(err))
+    assert.is_true(inner:cancelled())
+    assert.same({"shielded"}, log)
+  end))
+end)

@@ -247,3 +247,11 @@ describe("xpcall", function()
       assert.equal("handled cleanup", err)
     end))
 end)
+
+describe("xpcall of what ends well", function()
+  it("gives true and all results", function()
+    assert.same({true, 1, nil, 3}, {casync.xpcall(function(...)
+      return ...
+    end, print, 1, nil, 3)})
+  end)
+end)

@@ -415,3 +415,12 @@ describe("shield", function()
     member:set_result(1)
   end))
 end)
+
+describe("A failure in the results of gather", function()
+  it("shows its error as a string", async(function()
+    local results = await(casync.gather({function() error("oops", 0) end},
+      {return_exceptions = true}))
+
+    assert.equal("Failure: oops", tostring(results[1]))
+  end))
+end)

@@ -458,3 +458,18 @@ describe("A generator", function()
     end)
   end)
 end)
+
+describe("A generator that was never asked", function()
+  it("ends with its scope, and its body never runs", function()
+    local ran = false
+    local kept
+    do
+      local g <close> = casync.generator(function() ran = true end)()
+      kept = g
+    end
+
+    assert.matches("ended", tostring(kept))
+    assert.is_nil(kept())
+    assert.is_false(ran)
+  end)
+end)

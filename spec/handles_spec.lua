@@ -244,6 +244,29 @@ describe("call_at", function()
 end)
 
 describe("Order", function()
+  it("of timers of which others are cancelled in any order", looped(function()
+    math.randomseed(7)
+    for _ = 1, 300 do
+      local now, handles, kept = loop:time(), {}, {}
+      log = {}
+      local n = math.random(1, 12)
+      for i = 1, n do
+        local when = now - math.random()        -- all are due at once
+        handles[i] = loop:call_at(when, add, when)
+      end
+      for _ = 1, math.random(0, n - 1) do
+        table.remove(handles, math.random(#handles)):cancel()
+      end
+      for i, handle in ipairs(handles) do kept[i] = handle:when() end
+      table.sort(kept)
+
+      await(sleep(0))
+      await(sleep(0))
+
+      assert.same(kept, log)
+    end
+  end))
+
   it("of timers among thousands with random deadlines", looped(function()
     math.randomseed(42)
     local now = loop:time()

@@ -275,3 +275,22 @@ describe("SIGINT #programs", function()
     assert.equal(0, code)
   end)
 end)
+
+describe("A program that goes on after a KeyboardInterrupt #programs", function()
+  it("does not end with 130 for another reason", function()
+    local out, code = run [[
+      local ok, err = coroutine.resume(coroutine.create(function()
+        casync.run(function()
+          interrupt()
+          await(sleep(10))
+        end)
+      end))
+      say(ok, casync.KeyboardInterrupt:is(err))
+      casync.run(function() await(sleep(0)) end)
+      error("another reason", 0)
+    ]]
+
+    assert.match("^false\ttrue\n.*another reason", out)
+    assert.equal(1, code)
+  end)
+end)

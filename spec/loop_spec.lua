@@ -429,3 +429,17 @@ describe("The report of an error", function()
     assert.matches("here\nstack traceback:", text)
   end))
 end)
+
+describe("A KeyboardInterrupt that a task raises", function()
+  it("comes out of run_until_complete, and is not reported", function()
+    local loop <close> = casync.new_event_loop()
+    local contexts = helper.capture(loop)
+
+    local err = helper.raises(casync.KeyboardInterrupt, loop.run_until_complete,
+      loop, function() error(casync.KeyboardInterrupt "stop", 0) end)
+    collectgarbage()
+
+    assert.equal("stop", err.message)
+    assert.same({}, contexts)
+  end)
+end)

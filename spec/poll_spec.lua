@@ -197,3 +197,27 @@ describe("loop:add_reader", function()
     assert.matches("regular file", found.message)
   end))
 end)
+
+describe("A descriptor that is another file by now", function()
+  it("is watched anew", async(function()
+    local loop = casync.get_running_loop()
+    local stream, peer, fd = pair()
+    loop:add_reader(fd, function() end)
+    await(stream:abort())
+    local called = false
+    local pipe = io.popen "echo x"      -- it gets the lowest free number
+    loop:add_reader(fd, function()
+      called = pipe:read "l"
+      loop:remove_reader(fd)
+    end)
+
+    for _ = 1, 100 do
+      if called then break end
+      await(casync.sleep(0.01))
+    end
+
+    assert.equal("x", called)
+    pipe:close()
+    await(peer:abort())
+  end))
+end)

@@ -218,3 +218,39 @@ describe("Runner", function()
     assert.is_true(closed)
   end)
 end)
+
+describe("run, when a task that is left can never end,", function()
+  it("reports it and gives up waiting", function()
+    local contexts = {}
+    casync.run(function()
+      local loop = casync.get_running_loop()
+      loop:set_exception_handler(function(_, context)
+        contexts[#contexts + 1] = context
+      end)
+      casync.create_task(function()
+        assert(not pcall(await, loop:create_future()))
+        await(loop:create_future())
+      end)
+      await(casync.sleep(0))
+    end)
+
+    assert.matches("gives up waiting", contexts[1].message)
+    assert.is_true(casync.DeadlockError:is(contexts[1].exception))
+  end)
+end)
+
+describe("A runner whose loop has a task factory", function()
+  it("has it make the main task", function()
+    local runner <close> = casync.Runner()
+    local loop, made = runner:get_loop(), 0
+    loop:set_task_factory(function(l, coro)
+      made = made + 1
+      return casync.Task(coro, {loop = l})
+    end)
+
+    assert.equal("got x", runner:run(function(x) return "got " .. x end, "x"))
+    loop:set_task_factory(nil)
+
+    assert.equal(1, made)
+  end)
+end)

@@ -615,3 +615,34 @@ describe("A function that is a task", function()
     assert.equal(42, await(casync.create_task(function() return answer() end)))
   end))
 end)
+
+describe("create_task of a coroutine object", function()
+  it("takes no arguments for it", async(function()
+    local coro = casync.async(function() end)()
+
+    helper.misuse("only a function can be given arguments",
+      casync.with_timeout, 1, coro, "argument")
+
+    await(coro)
+  end))
+end)
+
+describe("A sleep", function()
+  it("takes one round from the timer to the task", async(function()
+    local log = {}
+    local loop = casync.get_running_loop()
+    casync.create_task(function()
+      await(sleep(0.001))
+      log[#log + 1] = "task"
+    end)
+    casync.create_task(function()
+      loop:call_at(loop:time() + 0.001, function() log[#log + 1] = "callback" end)
+      local due = loop:time() + 0.002
+      repeat until loop:time() > due    -- both are due in the same turn
+    end)
+
+    await(sleep(0.01))
+
+    assert.same({"callback", "task"}, log)
+  end))
+end)

@@ -493,3 +493,46 @@ describe("A timeout scope", function()
       assert.same({"shielded"}, log)
     end))
 end)
+
+describe("A time-out and a cancellation from outside", function()
+  it("are a cancellation", async(function()
+    local task = casync.create_task(function()
+      local _ <close> = casync.timeout(0)
+      assert(not pcall(forever))        -- swallows that of the time-out
+      forever()
+    end)
+    helper.settle()
+
+    task:cancel()
+    helper.settle()
+
+    assert.is_true(task:cancelled())
+  end))
+end)
+
+describe("A time-out over a gather", function()
+  it("cancels the futures in it", async(function()
+    local future = helper.newfuture()
+
+    assert.is_false(await(casync.move_on_after(0, function()
+      await(casync.gather(future))
+    end)))
+
+    assert.is_true(future:cancelled())
+  end))
+end)
+
+describe("A loop that is closed at once after a time-out was left", function()
+  it("has nothing left of it", function()
+    local loop = casync.new_event_loop()
+    loop:create_task(function()
+      do local _ <close> = casync.timeout(0) end
+      loop:stop()
+    end)
+    loop:run_forever()
+
+    loop:close()
+
+    assert.is_true(loop:is_closed())
+  end)
+end)
