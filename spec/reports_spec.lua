@@ -481,3 +481,25 @@ describe("Debug mode", function()
     assert.is_true(#contexts > 0)
   end)
 end)
+
+describe("An error that nobody asks for until its loop is closed", function()
+  it("is reported without a loop", function()
+    local future
+    casync.run(function()
+      future = casync.get_running_loop():create_future()
+      future:set_exception "late"
+    end)
+    local text = ""
+    local stderr = io.stderr
+    io.stderr = {write = function(_, ...)   -- luacheck: ignore
+      text = text .. table.concat {...}
+    end}
+    future = nil                            -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+    io.stderr = stderr                      -- luacheck: ignore
+
+    assert.matches("Future exception was never retrieved", text)
+    assert.matches("late", text)
+  end)
+end)

@@ -646,3 +646,21 @@ describe("A sleep", function()
     assert.same({"callback", "task"}, log)
   end))
 end)
+
+describe("A task", function()
+  it("takes no more arguments than it can hold", async(function()
+    helper.misuse("too many arguments for a task", casync.create_task, print,
+      table.unpack({}, 1, 70000))
+  end))
+end)
+
+describe("A coroutine object that has been gathered", function()
+  it("cannot be awaited besides", async(function()
+    local coro = casync.async(function() return 1 end)()
+    local gathered = casync.gather(coro)
+
+    assert.matches("cannot reuse already awaited coroutine", caught(await, coro))
+
+    assert.equal(1, await(gathered))
+  end))
+end)
