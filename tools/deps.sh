@@ -74,6 +74,7 @@ missing () {
   have cppcheck || echo cppcheck
   have valgrind || echo valgrind
   have strace || echo strace
+  have gcovr || echo gcovr
 }
 
 describe () {
