@@ -217,6 +217,10 @@ syscalls: all $(BUILD)/shim.so
 SOAK ?= 600
 soak: all $(BUILD)/meter.so
 	@$(RUNENV) $(LUA) spec/soak/run.lua $(SOAK)
+# Planted bugs, each of which must turn its check red; WORDS='queue lock' for
+# some, MUTANTS=4 for a sample that changes from day to day.
+mutants: all
+	@$(LUA) tools/mutants.lua $(WORDS)
 
 env = $(subst $(BUILD)/?.so,$(1)/?.so,$(subst CASYNC_BUILD="$(BUILD)",CASYNC_BUILD="$(1)",$(RUNENV)))
 
@@ -313,6 +317,7 @@ help:
 	@echo "make coverage    which lines of C and Lua the specs reach"
 	@echo "make syscalls    programs under system calls that fail, one by one"
 	@echo "make soak        ten minutes at full speed: does anything grow? SOAK=seconds"
+	@echo "make mutants     do the checks find planted bugs? MUTANTS=4 for some"
 	@echo "make bench       measure"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=; 'make uninstall' undoes it"
 	@echo "make rockspec    write the lists of the rockspec anew"
@@ -325,3 +330,5 @@ help:
   valgrind gc torture syscalls soak coverage check check-lua check-warnings \
   check-cppcheck check-tidy check-layers rockspec install uninstall dist \
   clean help
+  valgrind gc coverage mutants check check-lua check-warnings check-cppcheck \
+  check-tidy check-layers rockspec install uninstall dist clean help
