@@ -536,3 +536,14 @@ describe("A loop that is closed at once after a time-out was left", function()
     assert.is_true(loop:is_closed())
   end)
 end)
+
+describe("A time-out that is due, but was left in time", function()
+  it("does nothing", async(function()
+    do local _ <close> = casync.timeout(0) end
+
+    await(sleep(0))
+    await(sleep(0))
+
+    assert.equal(0, casync.current_task():cancelling())
+  end))
+end)
