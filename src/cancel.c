@@ -256,7 +256,7 @@ void ca_task_throw (lua_State *L, Core *c, Task *t) {
 void ca_task_abandon (lua_State *L, Core *c, Task *t) {
   if (t->future.head.state != PENDING) return;
   if (t->place == PARKED && !killed(t)) ca_task_unlink(t);
-  if (t->timer.index != 0) ca_timer_unset(t->future.loop, &t->timer);
+  ca_task_unsettimer(t);
   list_remove(&t->node.link);
   ca_scope_drop(L, t);
   ca_task_unpool(L, c, t);

@@ -234,7 +234,7 @@ void ca_task_wake (Task *t) {
   assert(t->place == PARKED);
   t->place = READY;
   t->waits = WAITS_NONE;
-  if (!t->firing) ca_loop_post(t->future.loop, &t->job);
+  ca_loop_post(t->future.loop, &t->job);
 }
 
 
@@ -248,15 +248,24 @@ void ca_task_again (Task *t) {
 static void step (lua_State *L, Loop *l, Job *job);
 
 
-/* The job of a task whose timer has fired. A sleep takes one round from the
-   timer to the task, as asyncio's future does. */
+static void timerfired (Timer *timer);
+
+static void inittimer (Task *t) {
+  t->timer.index = 0;
+  t->timer.fire = timerfired;
+}
+
+
+/* The job of a timer that has fired. A sleep takes one round from the timer
+   to the task, as asyncio's future does; who wakes the task meanwhile does
+   so in its own turn. It runs at the latest in the round before the task. */
 static void fired (lua_State *L, Loop *l, Job *job) {
-  Task *t = container_of(job, Task, job);
+  Task *t = container_of(job, Task, alarm);
   (void)L;
+  (void)l;
   t->firing = false;
-  t->job.run = step;
+  inittimer(t);
   if (t->place == PARKED) ca_task_wake(t);
-  else ca_loop_post(l, job);    /* woken meanwhile, by a cancellation */
 }
 
 
@@ -264,18 +273,19 @@ static void timerfired (Timer *timer) {
   Task *t = container_of(timer, Task, timer);
   if (t->place != PARKED) return;
   t->firing = true;
-  t->job.run = fired;
-  ca_loop_post(t->future.loop, &t->job);
+  t->alarm.run = fired;
+  ca_loop_post(t->future.loop, &t->alarm);
 }
 
 
 bool ca_task_settimer (Task *t, int64_t deadline) {
+  assert(!t->firing);
   return ca_timer_set(t->future.loop, &t->timer, deadline);
 }
 
 
 void ca_task_unsettimer (Task *t) {
-  ca_timer_unset(t->future.loop, &t->timer);
+  if (!t->firing) ca_timer_unset(t->future.loop, &t->timer);
 }
 
 
@@ -627,7 +637,7 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
   t->id = (uint32_t)++c->ntasks;
   t->place = ENDED;             /* until all is in place */
   t->job.run = step;
-  t->timer.fire = timerfired;
+  inittimer(t);
   if (context != 0 || c->contexts) {
     if (context != 0) lua_pushvalue(L, context);
     else ca_context_push(L, c);

@@ -29,7 +29,10 @@ typedef struct Task {
   struct Scope *scopes; /* the innermost open scope */
   Node node;            /* its link to where it waits */
   Job job;
-  Timer timer;          /* for operations that wait for a time */
+  union {
+    Timer timer;        /* for operations that wait for a time */
+    Job alarm;          /* 'firing': that the timer has fired */
+  };
   uint32_t id;          /* Task-id */
   uint16_t poolslot;    /* where the pool anchors its coroutine, or 0 */
   uint32_t ncancel;     /* cancel requests not taken back: 'cancelling' */
@@ -43,7 +46,7 @@ typedef struct Task {
   bool deferred;        /* a cancellation waits for the end of a shield */
   bool bounce;          /* yielded only to unwind the C stack */
   bool started;
-  bool firing;          /* its timer has fired: its job is in the queue */
+  bool firing;          /* its timer has fired: 'alarm' is in the queue */
   bool exposed;         /* Lua has seen its coroutine: never use it again */
 } Task;
 
