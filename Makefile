@@ -184,6 +184,20 @@ torture: all $(TORTURE)
 	  $(call env,$(BUILD)) PROGRAMS="$(PROGRAMS)" MODES="$(MODES)" RUN="$(RUN)" \
 	    sh spec/torture/sweep.sh $(TORTURE) -n $(POINTS) -s $(SEED) \
 	    -t $(LIMIT))
+# ---- random programs ---------------------------------------------------
+
+# 'make schedules FIRST=S SEEDS=N' runs the seeds S to S + N - 1; a failure
+# tells its seed. SCHEDULES_CFLAGS and CASYNC_PRELOAD are for a checker.
+FIRST ?= 1
+SEEDS ?= 20000
+CLOCK = $(BUILD)/schedules/clock.so
+
+$(CLOCK): spec/schedules/clock.c | need-build
+	@mkdir -p $(@D)
+	$(call says,CC)$(CC) -std=gnu11 -O2 -fPIC -Wall -Wextra $(LUA_CFLAGS) $(SHARED) -o $@ $<
+
+schedules: all $(CLOCK)
+	@$(RUNENV) $(LUA) spec/schedules/main.lua $(FIRST) $(SEEDS)
 
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
@@ -314,6 +328,7 @@ help:
 	@echo "make asan ubsan tsan valgrind gc"
 	@echo "                 the specs under a checker or an aggressive collector"
 	@echo "make torture     every allocation of small programs fails; POINTS=40 for some"
+	@echo "make schedules   random programs, judged; FIRST=1 SEEDS=20000"
 	@echo "make coverage    which lines of C and Lua the specs reach"
 	@echo "make syscalls    programs under system calls that fail, one by one"
 	@echo "make soak        ten minutes at full speed: does anything grow? SOAK=seconds"
@@ -331,4 +346,6 @@ help:
   check-cppcheck check-tidy check-layers rockspec install uninstall dist \
   clean help
   valgrind gc coverage mutants check check-lua check-warnings check-cppcheck \
+.PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan schedules \
+  valgrind gc coverage check check-lua check-warnings check-cppcheck \
   check-tidy check-layers rockspec install uninstall dist clean help
