@@ -7,6 +7,7 @@ self = false
 ignore = {"211/_.*", "212", "213/_.*"}
 
 files["spec/**/*.lua"] = {std = "lua54+busted"}
+files["spec/hosts/*.lua"] = {read_globals = {"host"}}
 -- It puts itself before functions of the standard library.
 files["tools/coverage.lua"] = {ignore = {"122"}}
 files["spec/torture/**/*.lua"] = {std = "lua54", read_globals = {"host"}}

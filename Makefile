@@ -57,6 +57,7 @@ ALL_CFLAGS = -std=gnu11 -fPIC -fvisibility=hidden $(CALLS) $(WARN) $(LUA_CFLAGS)
 SOURCES = $(sort $(wildcard src/*.c))
 OBJECTS = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 CORE = $(BUILD)/casync/core.so
+HOST = $(BUILD)/hosts/threads
 COMMAND = $(CC) $(ALL_CFLAGS) $(SHARED) $(LDFLAGS) $(LIBUV_LIBS)
 
 # 'make V=1' shows the commands.
@@ -106,7 +107,7 @@ test:
 	@sh tools/deps.sh test
 	@$(MAKE) --no-print-directory spec
 
-spec: all
+spec: all $(HOST)
 	@$(RUNENV) $(LUA) $(BUSTED) $(SPECS)
 
 deps:
@@ -198,6 +199,20 @@ $(CLOCK): spec/schedules/clock.c | need-build
 
 schedules: all $(CLOCK)
 	@$(RUNENV) $(LUA) spec/schedules/main.lua $(FIRST) $(SEEDS)
+
+# ---- many states in many threads ----------------------------------------
+
+LUA_LIBS ?= $(if $(LUA_PC),$(shell $(PKG_CONFIG) --libs $(LUA_PC)))
+THREADS ?= 16
+STATES ?= 18
+
+$(HOST): spec/hosts/threads.c | need-build
+	@mkdir -p $(@D)
+	$(call says,CC)$(CC) -std=gnu11 -Wall -Wextra $(LUA_CFLAGS) $(LIBUV_CFLAGS) $(CFLAGS) -o $@ $< $(LUA_LIBS) $(LIBUV_LIBS) -lpthread
+
+# 'make threads THREADS=N STATES=M', also of a variant: BUILD=... CFLAGS=...
+threads: all $(HOST)
+	@$(RUNENV) $(HOST) spec/hosts/everything.lua $(THREADS) $(STATES)
 
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
@@ -347,5 +362,6 @@ help:
   clean help
   valgrind gc coverage mutants check check-lua check-warnings check-cppcheck \
 .PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan schedules \
+.PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan schedules threads \
   valgrind gc coverage check check-lua check-warnings check-cppcheck \
   check-tidy check-layers rockspec install uninstall dist clean help

@@ -227,6 +227,7 @@ static int core_set_namer (lua_State *L) {
 static int core_gc (lua_State *L) {
   Core *c = (Core *)lua_touserdata(L, 1);
   c->dying = true;
+  ca_interrupt_close(c);
   ca_free(c, c->work, c->worksize * sizeof(struct Future *));
   c->work = NULL;
   c->worksize = 0;

@@ -8,9 +8,12 @@
 **
 ** A signal belongs to the process, so what its handler needs is the one
 ** thing here that does not hang on a Lua state: the loop that took it over.
-** The handler touches that loop only while it is 'target'.
+** The handler touches that loop only while it is 'target', and only in the
+** main thread, where that loop runs: the system may deliver the signal to
+** any thread.
 */
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,6 +30,7 @@
 #include "task.h"
 
 static _Atomic(Loop *) target;
+static pthread_t owner;                 /* the main thread */
 static struct sigaction before;         /* put back at the end */
 static _Atomic(lua_State *) hooked;     /* who is to raise, or NULL */
 
@@ -36,7 +40,6 @@ static bool mainthread (void) {
   return syscall(SYS_gettid) == getpid();
 }
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__)
-#include <pthread.h>
 #if !defined(__APPLE__)
 #include <pthread_np.h>
 #endif
@@ -72,6 +75,10 @@ static void raisehook (lua_State *L, lua_Debug *ar) {
 static void onsigint (int sig) {
   Loop *l = atomic_load(&target);
   if (l == NULL) return;
+  if (!pthread_equal(pthread_self(), owner)) {
+    pthread_kill(owner, sig);
+    return;
+  }
   l->nsignals = l->nsignals + 1;
   if (l->nsignals >= 2) {
     struct sigaction dfl;
@@ -130,6 +137,7 @@ static int interrupt_begin (lua_State *L) {
   lua_rawgeti(L, -1, ERR_KEYBOARDINTERRUPT + 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "casync.KeyboardInterrupt");
   before = now;
+  owner = pthread_self();
   l->nsignals = l->seensignals = 0;
   l->signalled = signalled;
   struct sigaction ours;
@@ -157,6 +165,16 @@ static int interrupt_end (lua_State *L) {
   }
   lua_pushinteger(L, n);
   return 1;
+}
+
+
+void ca_interrupt_close (Core *c) {
+  if (!mainthread()) return;
+  Loop *l = atomic_load(&target);
+  if (l == NULL || l->core != c) return;
+  sigaction(SIGINT, &before, NULL);
+  atomic_store(&target, NULL);
+  atomic_store(&hooked, NULL);
 }
 
 
