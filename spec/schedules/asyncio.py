@@ -518,7 +518,7 @@ class Run:
             self.loop.set_task_factory(
                 lambda loop, coro, **k: Task(coro, loop=loop, **k))
         own = asyncio.Lock()
-        self.locks = {1: asyncio.Lock(), 2: own}
+        self.locks = {1: asyncio.Lock(), 2: asyncio.Lock()}
         self.conditions = {1: Condition(), 2: Condition(own)}
         self.semaphores = {1: asyncio.Semaphore(2),
                            2: asyncio.BoundedSemaphore(1)}

@@ -261,10 +261,13 @@ function ops.sem(ctx, _, i, list)
   end, function() steps(ctx, list) end)
 end
 
--- The second condition has the second lock, the first one its own.
+-- The second condition has the third lock, the first one its own. Nobody waits
+-- for a task that holds it: what waits for a condition takes its lock again,
+-- cancelled or not, and so could not be ended.
+local function line_of(i) return run.model.locks[i == 2 and 3 or 4] end
+
 function ops.cond_wait(ctx, _, i)
-  local cond = run.conditions[i]
-  local line = i == 2 and run.model.locks[2] or run.model.locks[3]
+  local cond, line = run.conditions[i], line_of(i)
   line:enter(ctx.task, function() leaf(ctx, cond:acquire()) end)
   ensure(function()
     line:leave(ctx.task)
@@ -277,8 +280,7 @@ function ops.cond_wait(ctx, _, i)
 end
 
 function ops.notify(ctx, _, i, n)
-  local cond = run.conditions[i]
-  local line = i == 2 and run.model.locks[2] or run.model.locks[3]
+  local cond, line = run.conditions[i], line_of(i)
   line:enter(ctx.task, function() leaf(ctx, cond:acquire()) end)
   ensure(function()
     line:leave(ctx.task)
@@ -610,8 +612,8 @@ local function main(p)
   run.loop = casync.get_running_loop()
   run.loop:set_exception_handler(report)
   local before = core.census(run.loop)
-  run.locks = {casync.Lock(), casync.Lock()}
-  run.conditions = {casync.Condition(), casync.Condition(run.locks[2])}
+  run.locks = {casync.Lock(), casync.Lock(), casync.Lock()}
+  run.conditions = {casync.Condition(), casync.Condition(run.locks[3])}
   run.semaphores = {casync.Semaphore(2), casync.BoundedSemaphore(1)}
   run.barriers = {casync.Barrier(2), casync.Barrier(3)}
   run.queues = {casync.Queue(), casync.Queue(1), casync.LifoQueue(2),

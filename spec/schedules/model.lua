@@ -106,7 +106,7 @@ function model.new(complain)
     semaphores = {},
     queues = {},
   }, Model)
-  for i = 1, 3 do self.locks[i] = newline(self, 1) end
+  for i = 1, 4 do self.locks[i] = newline(self, 1) end
   self.semaphores = {newline(self, 2), newline(self, 1)}
   for i, q in ipairs {{"fifo", 0}, {"fifo", 1}, {"lifo", 2}, {"least", 2}} do
     self.queues[i] = setmetatable({owner = self, order = q[1], maxsize = q[2],
