@@ -445,9 +445,7 @@ static int inner_resume (lua_State *L) {
 static int wrapfailed (lua_State *L, lua_State *co, int status) {
   if (status != LUA_ERRMEM && lua_status(co) != LUA_OK) {
     luaL_traceback(L, co, NULL, 0);
-    lua_setiuservalue(L, CORE, UV_TRACEBACK);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, CORE, UV_ERROR);
+    ca_error_trace(L, ca_core(L));
     status = lua_resetthread(co);       /* runs its <close> variables */
     if (status != LUA_OK) {
       lua_pop(L, 1);

@@ -117,6 +117,7 @@ typedef struct Core {
   struct Loop *lastloop;        /* the one that ran last; may be closed */
   struct Task *running;         /* the running task, or NULL */
   struct Handle *handle;        /* the running callback, or NULL */
+  struct Task *raiser;          /* the task in which UV_ERROR was raised */
   const void *errors[ERR_COUNT];        /* the classes, by address */
   Object *newestcoro;           /* the object in UV_NEWESTCORO ... */
   Object *lastcoro;             /* ... if it has not been run, and ... */

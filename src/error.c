@@ -107,6 +107,34 @@ bool ca_error_is (lua_State *L, Core *c, int idx, ErrorClass which) {
 }
 
 
+void ca_error_trace (lua_State *L, Core *c) {
+  lua_setiuservalue(L, CORE, UV_TRACEBACK);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, CORE, UV_ERROR);
+  c->raiser = c->running;
+}
+
+
+void ca_error_untrace (lua_State *L, Core *c) {
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_TRACEBACK);
+  lua_pushnil(L);
+  lua_setiuservalue(L, CORE, UV_ERROR);
+  c->raiser = NULL;
+}
+
+
+void ca_error_pushtrace (lua_State *L, Core *c, int idx) {
+  idx = lua_absindex(L, idx);
+  lua_getiuservalue(L, CORE, UV_ERROR);
+  bool same = !lua_isnil(L, -1) && c->raiser == c->running &&
+              lua_rawequal(L, -1, idx);
+  lua_pop(L, 1);
+  if (same) lua_getiuservalue(L, CORE, UV_TRACEBACK);
+  else lua_pushnil(L);
+}
+
+
 /* set_errors(list): the classes, in the order of ErrorClass. */
 static int error_set_errors (lua_State *L) {
   Core *c = ca_core(L);

@@ -27,6 +27,15 @@ void ca_error_pushuv (lua_State *L, Core *c, int err, const char *syscall,
 /* Is the value at 'idx' an error of that class, or of one derived from it? */
 bool ca_error_is (lua_State *L, Core *c, int idx, ErrorClass which);
 
+/* The error below the top is raised in the running task (or in none), with
+   the traceback on top, which is popped. Forget which error that was. */
+void ca_error_trace (lua_State *L, Core *c);
+void ca_error_untrace (lua_State *L, Core *c);
+
+/* Push the traceback with which the error at 'idx' came to the running task,
+   or nil. Errors may be equal strings: those of other tasks are not meant. */
+void ca_error_pushtrace (lua_State *L, Core *c, int idx);
+
 void ca_error_open (lua_State *L);
 
 #endif

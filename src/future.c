@@ -192,12 +192,9 @@ static void pushcancelled (lua_State *L, Core *c, int idx) {
 
 /* Raise the error on top, which the future at 'idx' raised: its traceback
    goes before that of whoever does not catch it. */
-static int rethrow (lua_State *L, int idx) {
-  if (ca_future_getextra(L, idx, "traceback") == LUA_TSTRING) {
-    lua_setiuservalue(L, CORE, UV_TRACEBACK);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, CORE, UV_ERROR);
-  }
+static int rethrow (lua_State *L, Core *c, int idx) {
+  if (ca_future_getextra(L, idx, "traceback") == LUA_TSTRING)
+    ca_error_trace(L, c);
   else lua_pop(L, 1);
   return lua_error(L);
 }
@@ -216,7 +213,7 @@ int ca_future_result (lua_State *L, Core *c, int idx) {
     case RAISED:
       retrieved(f);
       lua_getiuservalue(L, idx, FUV_VALUE);
-      return rethrow(L, idx);
+      return rethrow(L, c, idx);
     default: break;
   }
   if (f->head.kind == KIND_COMBINE) return ca_combine_result(L, c, idx);

@@ -164,6 +164,7 @@ static void reportcall (lua_State *L, Core *c, void *message) {
   lua_setfield(L, 3, "exception");
   lua_getiuservalue(L, CORE, UV_TRACEBACK);
   lua_setfield(L, 3, "traceback");
+  ca_error_untrace(L, c);
   lua_pushvalue(L, 2);
   lua_setfield(L, 3, "handle");
   ca_loop_report(L, c, c->loop);

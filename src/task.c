@@ -59,17 +59,6 @@ enum { MAIN_TASK = 1, MAIN_HANDLER, MAIN_FUNCTION };
 enum { CO_TASKMAIN = 1, CO_HANDLER, CO_BASE = CO_HANDLER };
 
 
-/* Push the traceback with which the error at 1 was raised again from a
-   future, or nil. */
-static void pushearlier (lua_State *L) {
-  lua_getiuservalue(L, CORE, UV_ERROR);
-  bool again = !lua_isnil(L, -1) && lua_rawequal(L, -1, 1);
-  lua_pop(L, 1);
-  if (again) lua_getiuservalue(L, CORE, UV_TRACEBACK);
-  else lua_pushnil(L);
-}
-
-
 /* Is any function of Lua on the stack? */
 static bool insidelua (lua_State *L) {
   lua_Debug ar;
@@ -100,7 +89,7 @@ static int task_handler (lua_State *L) {
   lua_settop(L, 1);
   if (ca_error_is(L, c, 1, ERR_GENERATOREXIT)) return 1;
   if (ca_error_is(L, c, 1, ERR_CANCELLED) && !placematters(L, c)) return 1;
-  pushearlier(L);
+  ca_error_pushtrace(L, c, 1);
   if (lua_isstring(L, 2) && lua_rawlen(L, 2) >= TRACEBACKSIZE) {
     lua_settop(L, 1);   /* a chain would copy it again and again */
     return 1;
@@ -121,22 +110,19 @@ static int task_handler (lua_State *L) {
     else lua_pushfstring(L, "%s\nraised again:\n%s", lua_tostring(L, 2),
                          lua_tostring(L, 3));
   }
-  lua_setiuservalue(L, CORE, UV_TRACEBACK);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, CORE, UV_ERROR);
+  lua_insert(L, -2);
+  ca_error_trace(L, c);
   lua_settop(L, 1);
   return 1;
 }
 
 
 /* The traceback of the error at hand is the task's. */
-static void keeptraceback (lua_State *L) {
+static void keeptraceback (lua_State *L, Core *c) {
   lua_getiuservalue(L, CORE, UV_TRACEBACK);
   ca_future_setextra(L, MAIN_TASK, "traceback");
-  lua_pushnil(L);
-  lua_setiuservalue(L, CORE, UV_TRACEBACK);
-  lua_pushnil(L);
-  lua_setiuservalue(L, CORE, UV_ERROR);
+  ca_error_untrace(L, c);
 }
 
 
@@ -145,7 +131,7 @@ static int raised (lua_State *L, Core *c, Task *t) {
   t->future.head.n = 1;
   if (ca_error_is(L, c, -1, ERR_CANCELLED)) {
     t->outcome = CANCELLED;
-    if (placematters(L, c)) keeptraceback(L);
+    if (placematters(L, c)) keeptraceback(L, c);
     return 1;
   }
   t->outcome = RAISED;
@@ -153,7 +139,7 @@ static int raised (lua_State *L, Core *c, Task *t) {
     lua_pop(L, 1);
     lua_pushliteral(L, "nil error");
   }
-  keeptraceback(L);
+  keeptraceback(L, c);
   if (ca_error_is(L, c, -1, ERR_KEYBOARDINTERRUPT))
     t->future.head.flags |= F_QUIET;    /* it is raised out of the loop */
   else ca_future_guard(L, MAIN_TASK);
@@ -384,6 +370,7 @@ static bool finish (lua_State *L, Loop *l, Task *t, int anchors,
     t->future.head.n = 1;
   }
   if (t->scopes != NULL) ca_scope_abandon(L, c, t);
+  if (c->raiser == t) ca_error_untrace(L, c);   /* it was caught */
   if (l->debug) checkswallowed(L, l, t, idx);
   lua_xmove(t->co, L, 1);
   if (status == LUA_OK && !t->exposed) recycle(L, c, t, idx);
