@@ -4,7 +4,9 @@ local process = require "spec.support.process"
 
 local async, await = helper.async, casync.await
 
-package.path = "examples/?.lua;" .. package.path
+if not package.path:find("examples/?.lua", 1, true) then
+  package.path = "examples/?.lua;" .. package.path
+end
 local static_server = require "static_server"
 
 local quote = process.quote

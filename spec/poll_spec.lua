@@ -30,9 +30,11 @@ describe("loop:add_reader", function()
     return async(function()
       loop = casync.get_running_loop()
       stream, peer, fd = pair()
+      local _ <close> = setmetatable({}, {__close = function()
+        await(stream:abort())
+        await(peer:abort())
+      end})
       body()
-      await(stream:abort())
-      await(peer:abort())
     end)
   end
 
