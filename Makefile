@@ -213,6 +213,22 @@ $(HOST): spec/hosts/threads.c | need-build
 # 'make threads THREADS=N STATES=M', also of a variant: BUILD=... CFLAGS=...
 threads: all $(HOST)
 	@$(RUNENV) $(HOST) spec/hosts/everything.lua $(THREADS) $(STATES)
+# What a process holds must not grow when specs are run again. One thread
+# for libuv's work, since each keeps memory of its own.
+COUNTS = $(BUILD)/counts.so
+
+$(COUNTS): spec/support/counts.c $(BUILD)/command
+	$(call says,CC)$(CC) -std=gnu11 -O2 -fPIC -Wall -Wextra $(LUA_CFLAGS) \
+	  $(SHARED) -o $@ $<
+
+# The files of SPECS, for what runs them without busted: several processes
+# at a time, which wait most of the time.
+eachfile = find $(SPECS) -name '*_spec.lua' | sort | $(RUNENV) xargs -P 6 -n $(1)
+
+leaks: all $(COUNTS)
+	@$(call eachfile,8) env UV_THREADPOOL_SIZE=1 CASYNC_TIMESCALE=10 \
+	 CASYNC_PRELOAD="$(ROOT)/$(COUNTS)" sh tools/preload.sh $(LUA) \
+	 spec/support/leaks.lua
 
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
@@ -344,6 +360,7 @@ help:
 	@echo "                 the specs under a checker or an aggressive collector"
 	@echo "make torture     every allocation of small programs fails; POINTS=40 for some"
 	@echo "make schedules   random programs, judged; FIRST=1 SEEDS=20000"
+	@echo "make leaks       the specs six times: nothing may grow"
 	@echo "make coverage    which lines of C and Lua the specs reach"
 	@echo "make syscalls    programs under system calls that fail, one by one"
 	@echo "make soak        ten minutes at full speed: does anything grow? SOAK=seconds"
@@ -360,3 +377,5 @@ help:
   valgrind gc torture schedules threads syscalls soak mutants coverage check \
   check-lua check-warnings check-cppcheck check-tidy check-layers rockspec \
   install uninstall dist clean help
+  valgrind gc coverage check check-lua check-warnings check-cppcheck \
+  check-tidy check-layers rockspec install uninstall dist clean help leaks
