@@ -230,6 +230,10 @@ leaks: all $(COUNTS)
 	 CASYNC_PRELOAD="$(ROOT)/$(COUNTS)" sh tools/preload.sh $(LUA) \
 	 spec/support/leaks.lua
 
+# A cancellation at each await of each spec; at some with CASYNC_SAMPLE=n.
+cancel-everywhere: all $(COUNTS)
+	@$(call eachfile,1) $(LUA) spec/support/cancelling.lua
+
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
 	 { echo "'make coverage' needs gcovr: please install it" >&2; exit 1; }
@@ -361,6 +365,8 @@ help:
 	@echo "make torture     every allocation of small programs fails; POINTS=40 for some"
 	@echo "make schedules   random programs, judged; FIRST=1 SEEDS=20000"
 	@echo "make leaks       the specs six times: nothing may grow"
+	@echo "make cancel-everywhere"
+	@echo "                 the specs with a cancellation at each of their awaits"
 	@echo "make coverage    which lines of C and Lua the specs reach"
 	@echo "make syscalls    programs under system calls that fail, one by one"
 	@echo "make soak        ten minutes at full speed: does anything grow? SOAK=seconds"
@@ -378,4 +384,5 @@ help:
   check-lua check-warnings check-cppcheck check-tidy check-layers rockspec \
   install uninstall dist clean help
   valgrind gc coverage check check-lua check-warnings check-cppcheck \
-  check-tidy check-layers rockspec install uninstall dist clean help leaks
+  check-tidy check-layers rockspec install uninstall dist clean help leaks \
+  cancel-everywhere
