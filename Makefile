@@ -380,9 +380,6 @@ help:
 	@echo "CC CFLAGS LDFLAGS LUA LUA_CFLAGS LIBUV_CFLAGS LIBUV_LIBS can be set."
 
 .PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan \
-  valgrind gc torture schedules threads syscalls soak mutants coverage check \
-  check-lua check-warnings check-cppcheck check-tidy check-layers rockspec \
-  install uninstall dist clean help
-  valgrind gc coverage check check-lua check-warnings check-cppcheck \
-  check-tidy check-layers rockspec install uninstall dist clean help leaks \
-  cancel-everywhere
+  valgrind gc cancel-everywhere leaks torture schedules threads syscalls soak \
+  mutants coverage check check-lua check-warnings check-cppcheck check-tidy \
+  check-layers rockspec install uninstall dist clean help
