@@ -50,7 +50,7 @@ describe("The core", function()
   -- What belongs to the process: SIGINT, and what libuv's pool is known for.
   local meant = {
     before = true, hooked = true, known = true, owner = true,
-    registered = true, target = true, uncaught = true,
+    registered = true, signals = true, target = true, uncaught = true,
   }
   -- What the linker and the checkers put there.
   local foreign = {"^_", "^completed%.%d+$", "^%.", "^deregister", "^gcov"}

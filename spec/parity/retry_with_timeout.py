@@ -5,7 +5,7 @@ import asyncio
 async def retry(fn, attempts, delay, log):
     for n in range(1, attempts + 1):
         try:
-            return await asyncio.wait_for(fn(n), 0.06)
+            return await asyncio.wait_for(fn(n), 0.24)
         except TimeoutError:
             log.append(f"{n} timed out")
         except ValueError as e:
@@ -50,8 +50,8 @@ async def main():
     await case("lucky", third_time_lucky, 5, 0.001, 1)
     await case("fails", always_fails, 3, 0.001, 1)
     await case("hangs", always_hangs, 3, 0.001, 1)
-    await case("deadline in a pause", always_fails, 9, 0.08, 0.15)
-    await case("deadline in an attempt", always_hangs, 9, 0, 0.09)
+    await case("deadline in a pause", always_fails, 9, 0.32, 0.6)
+    await case("deadline in an attempt", always_hangs, 9, 0, 0.36)
 
 
 asyncio.run(main())

@@ -4,7 +4,7 @@ local async, await = casync.async, casync.await
 
 casync.run(function()
   local loop = casync.get_running_loop()
-  local start = loop.time() + 0.25
+  local start = loop:time() + 0.25
   local numbers, sleepers, result = {}, {}, {}
 
   local sleeper = async(function(n)
