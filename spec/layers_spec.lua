@@ -26,8 +26,8 @@ local UPWARD = {
 -- What several operations may share: 'stream' is what is common to all that
 -- carries bytes. They include the kernel and each other.
 local HELPERS = {
-  address = true, buffer = true, request = true,
-  stream = true, waitlist = true,
+  address = true, buffer = true, conn = true, request = true,
+  stream = true, waitlist = true, want = true,
 }
 
 -- The only file that knows all others.

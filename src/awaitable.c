@@ -80,6 +80,21 @@ void *ca_op_new (lua_State *L, Core *c, const OpType *type, size_t size,
 }
 
 
+static int awaited (lua_State *L, int status, lua_KContext results) {
+  (void)L;
+  (void)status;
+  return (int)results;
+}
+
+
+int ca_op_await (lua_State *L, int results) {
+  lua_getiuservalue(L, CORE, UV_AWAIT);
+  lua_insert(L, -2);
+  lua_callk(L, 1, results, results, awaited);
+  return awaited(L, LUA_OK, results);
+}
+
+
 static int op_tostring (lua_State *L) {
   Op *op = (Op *)ca_check(L, ca_core(L), 1, KIND_OP);
   lua_pushfstring(L, "<%s>", op->type->name);

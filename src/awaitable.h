@@ -68,6 +68,10 @@ void *ca_op_new (lua_State *L, Core *c, const OpType *type, size_t size,
 /* The operation at index 1, of a small type, has finished. */
 void ca_op_spare (lua_State *L, Core *c, Op *op);
 
+/* Await the operation on top in the running coroutine: to be returned from a
+   C function, with so many results. */
+int ca_op_await (lua_State *L, int results);
+
 /* Give the metatable on top an __index that has 'await' and refuses all
    other fields. */
 void ca_awaitable_index (lua_State *L);

@@ -278,7 +278,7 @@ static int connect_finish (lua_State *L, Core *c, Op *op) {
   lua_getiuservalue(L, 1, OPUV_STREAM);
   o->winner = NULL;
   n->gone = NULL;
-  ca_conn_attach(n, (Stream *)lua_touserdata(L, -1));
+  ca_stream_attach((Stream *)lua_touserdata(L, -1), n);
   return 1;
 }
 
@@ -568,7 +568,7 @@ static int welcome (lua_State *L) {
   Conn *n = container_of(l->accepted.next, Conn, sibling);
   list_remove(&n->sibling);
   list_append(&l->clients, &n->sibling);
-  ca_conn_attach(n, stream);
+  ca_stream_attach(stream, n);
   lua_pushvalue(L, -1);
   lua_insert(L, 1);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 0;
