@@ -89,3 +89,12 @@ int ca_address_port (lua_State *L, int arg) {
                 "a port is a number from 0 to 65535");
   return (int)port;
 }
+
+
+void ca_address_check (lua_State *L, int arg, Address *a) {
+  const char *host = ca_address_host(L, arg);
+  int port = ca_address_port(L, arg + 1);
+  if (!ca_address_parse(a, host, port))
+    luaL_argerror(L, arg, lua_pushfstring(L,
+      "'%s' is not a numeric IPv4 or IPv6 address", host));
+}

@@ -34,4 +34,7 @@ const char *ca_address_host (lua_State *L, int arg);
 /* The port at 'arg', 0 to 65535. */
 int ca_address_port (lua_State *L, int arg);
 
+/* The numeric address in arguments 'arg' (host) and arg + 1 (port). */
+void ca_address_check (lua_State *L, int arg, Address *a);
+
 #endif

@@ -270,7 +270,8 @@ static int openall (lua_State *L) {
   ca_sync_open(L);
   ca_queue_open(L);
   ca_stream_open(L);
-  ca_tcp_open(L);
+  ca_connect_open(L);
+  ca_server_open(L);
   ca_dns_open(L);
   ca_poll_open(L);
   return 0;

@@ -13,7 +13,8 @@ void ca_waitlist_open (lua_State *L);
 void ca_sync_open (lua_State *L);
 void ca_queue_open (lua_State *L);
 void ca_stream_open (lua_State *L);
-void ca_tcp_open (lua_State *L);
+void ca_connect_open (lua_State *L);
+void ca_server_open (lua_State *L);
 void ca_dns_open (lua_State *L);
 void ca_poll_open (lua_State *L);
 

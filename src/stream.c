@@ -42,6 +42,14 @@ void ca_stream_checkwritten (lua_State *L, Core *c, Stream *s) {
 }
 
 
+size_t ca_stream_checklimit (lua_State *L, int arg) {
+  lua_Integer limit = luaL_optinteger(L, arg, CA_STREAMLIMIT);
+  luaL_argcheck(L, limit > 0, arg, "the limit is not positive");
+  luaL_argcheck(L, limit <= PTRDIFF_MAX / 4, arg, "the limit is too large");
+  return (size_t)limit;
+}
+
+
 Stream *ca_stream_new (lua_State *L, Core *c) {
   return (Stream *)ca_object_new(L, c, KIND_STREAM, sizeof(Stream),
                                  SUV_COUNT);

@@ -24,6 +24,9 @@ typedef struct Stream {
   bool told;                    /* its user has seen 'writeerr' */
 } Stream;
 
+/* The option 'limit' at 'arg'. */
+size_t ca_stream_checklimit (lua_State *L, int arg);
+
 /* A new box, pushed. */
 Stream *ca_stream_new (lua_State *L, Core *c);
 
