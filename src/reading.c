@@ -9,6 +9,8 @@
 ** received before it.
 */
 
+#include <string.h>
+
 #include "awaitable.h"
 #include "error.h"
 #include "stream.h"
@@ -19,6 +21,7 @@ enum { OPUV_SEPARATORS = 2 };
 typedef struct ReadOp {
   Op op;
   Stream *stream;
+  bool over;                    /* can be used again */
   bool strip;                   /* a line without its newline */
   Want want;
   Separator separators[];
@@ -70,6 +73,7 @@ static int take (lua_State *L, Conn *n, size_t length) {
 /* EOF came before the read was complete. */
 static int incomplete (lua_State *L, Core *c, Conn *n, size_t length,
                        const Want *w) {
+  luaL_checkstack(L, 10, "cannot make an error object");
   if (w->kind == WANT_EXACTLY)
     lua_pushfstring(L, "%I bytes read on a total of %I expected bytes",
                     (LUAI_UACINT)length, (LUAI_UACINT)w->n);
@@ -90,6 +94,7 @@ static int incomplete (lua_State *L, Core *c, Conn *n, size_t length,
 /* A separator comes too late, or does not come: a line is dropped, other
    data is kept. */
 static int overrun (lua_State *L, Core *c, Conn *n, const Want *w) {
+  luaL_checkstack(L, 10, "cannot make an error object");
   bool found = w->end != 0;
   size_t consumed = found ? w->found : w->scanned;
   lua_pushstring(L, found
@@ -124,12 +129,8 @@ static int finishuntil (lua_State *L, Core *c, Conn *n, size_t length,
 }
 
 
-static int read_finish (lua_State *L, Core *c, Op *op) {
-  ReadOp *r = (ReadOp *)op;
+static int pushresult (lua_State *L, Core *c, Conn *n, ReadOp *r) {
   Want *w = &r->want;
-  Conn *n = r->stream->conn;
-  if (n != NULL && n->want == w) n->want = NULL;
-  luaL_checkstack(L, 10, "cannot push what was read");
   bool open = n != NULL && n->state == CONN_OPEN;
   size_t length = open ? ca_buffer_length(&n->in) : 0;
   int err = open ? n->readerr : 0;
@@ -154,6 +155,16 @@ static int read_finish (lua_State *L, Core *c, Op *op) {
 }
 
 
+static int read_finish (lua_State *L, Core *c, Op *op) {
+  ReadOp *r = (ReadOp *)op;
+  Conn *n = r->stream->conn;
+  if (n != NULL && n->want == &r->want) n->want = NULL;
+  int results = pushresult(L, c, n, r);
+  r->over = true;
+  return results;
+}
+
+
 static const OpType readtype = {
   .name = "Stream.read",
   .start = read_start,
@@ -163,16 +174,50 @@ static const OpType readtype = {
 };
 
 
-static ReadOp *newread (lua_State *L, Core *c, int idx, WantKind kind,
-                        int nseparators) {
-  Stream *s = ca_stream_checkopen(L, c, idx);
+/* A new read with room for separators, pushed. */
+static ReadOp *allocread (lua_State *L, Core *c, int idx, Stream *s,
+                          int nseparators) {
   size_t size = sizeof(ReadOp) + (size_t)nseparators * sizeof(Separator);
   ReadOp *r = (ReadOp *)ca_op_new(L, c, &readtype, size,
                                   nseparators > 0 ? 2 : 1, idx);
   r->stream = s;
-  r->want.kind = kind;
   r->want.nseparators = nseparators;
   r->want.separators = r->separators;
+  return r;
+}
+
+
+/*
+** Push a read of the stream at 'idx'. The stream keeps the last one, which is
+** used again when it is over. Not in debug mode, which watches each of them.
+*/
+static ReadOp *newread (lua_State *L, Core *c, int idx, WantKind kind) {
+  Stream *s = ca_stream_checkopen(L, c, idx);
+  ReadOp *r = (ReadOp *)s->read;
+  if (r != NULL && r->over && !c->debug) {
+    lua_getiuservalue(L, idx, SUV_READ);
+    r->over = r->strip = false;
+    r->op.head.state = OP_NEW;
+    memset(&r->want, 0, sizeof r->want);
+  }
+  else {
+    r = allocread(L, c, idx, s, 0);
+    if (!c->debug) {
+      lua_pushvalue(L, -1);
+      lua_setiuservalue(L, idx, SUV_READ);
+      s->read = &r->op;
+    }
+  }
+  r->want.kind = kind;
+  return r;
+}
+
+
+/* One with separators of its own. */
+static ReadOp *newreaduntil (lua_State *L, Core *c, int idx, int count) {
+  Stream *s = ca_stream_checkopen(L, c, idx);
+  ReadOp *r = allocread(L, c, idx, s, count);
+  r->want.kind = WANT_UNTIL;
   return r;
 }
 
@@ -190,7 +235,7 @@ static int stream_read (lua_State *L) {
   Core *c = ca_core(L);
   bool all = lua_isnoneornil(L, 2);
   size_t n = all ? 0 : checksize(L, 2);
-  newread(L, c, 1, all ? WANT_ALL : WANT_SOME, 0)->want.n = n;
+  newread(L, c, 1, all ? WANT_ALL : WANT_SOME)->want.n = n;
   return 1;
 }
 
@@ -199,15 +244,16 @@ static int stream_read (lua_State *L) {
 static int stream_readexactly (lua_State *L) {
   Core *c = ca_core(L);
   size_t n = checksize(L, 2);
-  newread(L, c, 1, WANT_EXACTLY, 0)->want.n = n;
+  newread(L, c, 1, WANT_EXACTLY)->want.n = n;
   return 1;
 }
 
 
 static ReadOp *newline (lua_State *L, Core *c, int idx, bool strip) {
-  ReadOp *r = newread(L, c, idx, WANT_LINE, 1);
-  r->separators[0].bytes = "\n";
-  r->separators[0].length = 1;
+  static const Separator newlines[] = {{"\n", 1}};
+  ReadOp *r = newread(L, c, idx, WANT_LINE);
+  r->want.separators = newlines;
+  r->want.nseparators = 1;
   r->want.longest = 1;
   r->strip = strip;
   return r;
@@ -251,7 +297,7 @@ static int stream_readuntil (lua_State *L) {
   }
   if (!lua_istable(L, 2)) {
     checkseparator(L, 2);
-    ReadOp *r = newread(L, c, 1, WANT_UNTIL, 1);
+    ReadOp *r = newreaduntil(L, c, 1, 1);
     addseparator(L, r, 0, 2);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, OPUV_SEPARATORS);
@@ -267,7 +313,7 @@ static int stream_readuntil (lua_State *L) {
     checkseparator(L, -1);
     lua_rawseti(L, 3, i);
   }
-  ReadOp *r = newread(L, c, 1, WANT_UNTIL, nseparators);
+  ReadOp *r = newreaduntil(L, c, 1, nseparators);
   for (int i = 1; i <= nseparators; i++) {
     lua_rawgeti(L, 3, i);
     addseparator(L, r, i - 1, -1);

@@ -12,12 +12,13 @@
 enum { CA_STREAMLIMIT = 65536 };        /* default of 'limit' */
 
 /* User values of a stream. */
-enum { SUV_DRAIN = 1, SUV_COUNT = SUV_DRAIN };
+enum { SUV_DRAIN = 1, SUV_READ, SUV_COUNT = SUV_READ };
 
 /* The box: what Lua has. */
 typedef struct Stream {
   Object head;
   Conn *conn;                   /* NULL: closed */
+  struct Op *read;              /* what SUV_READ holds, or NULL */
   Address peer;
   int writeerr;                 /* of the closed conn */
   bool closed;                  /* by its user, or with its loop */
