@@ -273,12 +273,36 @@ static bool satisfied (Conn *n) {
 }
 
 
+/*
+** How much room to offer for what comes. A read that waits for a number of
+** bytes gets room for them, but never more than has come already: the number
+** may be the peer's, and a lie.
+*/
+static size_t roomfor (const Conn *n) {
+  size_t length = ca_buffer_length(&n->in);
+  if (n->parked == NULL || n->want->kind != WANT_EXACTLY) return n->chunk;
+  size_t rest = n->want->n - length;
+  if (rest > length) rest = length;
+  return rest > n->chunk ? rest : n->chunk;
+}
+
+
+/* Is there a read that has enough, but has not run yet? What comes after
+   can wait until it has made room. */
+static bool isready (const Conn *n) {
+  return n->want != NULL && n->parked == NULL && n->state == CONN_OPEN &&
+         ca_buffer_length(&n->in) >= n->limit;
+}
+
+
 /* libuv asks where to put what has come. */
 static void onalloc (uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
   Conn *n = container_of(handle, Conn, uv.handle);
   (void)suggested;
-  buf->base = ca_buffer_reserve(coreof(n), &n->in, n->chunk);
-  buf->len = buf->base != NULL ? n->chunk : 0;
+  buf->len = 0;
+  if (isready(n)) return;
+  buf->base = ca_buffer_reserve(coreof(n), &n->in, roomfor(n));
+  if (buf->base != NULL) buf->len = ca_buffer_room(&n->in);
 }
 
 
@@ -300,6 +324,7 @@ static void dropinput (Conn *n, ssize_t nread) {
 
 
 static void onread (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
+  (void)buf;
   Conn *n = container_of(stream, Conn, uv.stream);
   if (n->state != CONN_OPEN) {
     if (n->state != CONN_CLOSED) dropinput(n, nread);
@@ -307,9 +332,9 @@ static void onread (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
   }
   if (nread > 0) {
     n->in.end += (size_t)nread;
-    if ((size_t)nread == buf->len && n->chunk < MAXCHUNK) n->chunk *= 2;
+    if ((size_t)nread >= n->chunk && n->chunk < MAXCHUNK) n->chunk *= 2;
   }
-  else if (nread == 0) return;
+  else if (nread == 0 || (nread == UV_ENOBUFS && isready(n))) return;
   else {
     if (nread == UV_EOF) n->eof = true;
     else n->readerr = (int)nread;
@@ -317,7 +342,7 @@ static void onread (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
   }
   checklame(n);
   if (n->parked != NULL && satisfied(n)) wakereader(n);
-  if (n->parked == NULL) pausewhenfull(n);
+  if (n->want == NULL) pausewhenfull(n);
 }
 
 
@@ -395,9 +420,7 @@ static void onwrite (uv_write_t *req, int status) {
 
 /* Send what is in 'out'. */
 static void startwrite (Conn *n) {
-  Buffer empty = n->flight;
-  n->flight = n->out;
-  n->out = empty;
+  ca_buffer_swap(coreof(n), &n->flight, &n->out);
   uv_buf_t buf;
   buf.base = n->flight.data + n->flight.start;
   buf.len = ca_buffer_length(&n->flight);
@@ -461,6 +484,9 @@ int ca_conn_newtcp (Loop *l, size_t limit, int family, Conn **conn) {
   n->low = CA_HIGHWATER / 4;
   n->chunk = MINCHUNK;
   n->timer.fire = onclosetimer;
+  ca_buffer_init(&n->in);
+  ca_buffer_init(&n->out);
+  ca_buffer_init(&n->flight);
   list_init(&n->drainers);
   list_init(&n->closers);
   list_init(&n->sibling);

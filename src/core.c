@@ -282,6 +282,7 @@ static void newcore (lua_State *L) {
   Core *c = (Core *)lua_newuserdatauv(L, sizeof(Core), UV_COUNT);
   memset(c, 0, sizeof(*c));
   c->alloc = lua_getallocf(L, &c->allocud);
+  list_init(&c->warm);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, core_gc);
   lua_setfield(L, -2, "__gc");

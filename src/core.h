@@ -134,6 +134,9 @@ typedef struct Core {
   uint16_t idleslot[CA_POOLSIZE];       /* ... where UV_POOL anchors them */
   uint16_t freeslot[CA_POOLSIZE];       /* slots of UV_POOL without one */
   int nidle, nfreeslots;
+  List warm;                    /* buffers with large blocks, in the order
+                                   in which they were emptied, and ... */
+  size_t warmbytes;             /* ... the sum of these: see buffer.c */
   int depth;                    /* awaits nested on the C stack */
   int ndeep;                    /* eager tasks being started, nested */
   void (*abandon) (lua_State *L, Object *o);    /* an anchored object whose
