@@ -146,6 +146,28 @@ describe("stream:read", function()
     fails_with(casync.IncompleteReadError, await,
       stream:readexactly(math.maxinteger))
   end))
+
+  it("gives two reads that were made at once their own bytes", async(function()
+    local stream <close> = source("hello")
+    await(stream:read(1))
+
+    local first, second = stream:read(1), stream:read(2)
+
+    assert.equal("e", await(first))
+    assert.equal("ll", await(second))
+    assert.has_error(function() await(first) end)
+    assert.equal("o", await(stream:read(9)))
+  end))
+
+  it("can be made again after one that failed", async(function()
+    local stream <close> = source("one\ntwo")
+    assert.equal("one\n", await(stream:readline()))
+
+    fails_with(casync.IncompleteReadError, await, stream:readexactly(4))
+
+    assert.is_nil(await(stream:readline()))
+    assert.is_nil(await(stream:read(3)))
+  end))
 end)
 
 describe("stream:readexactly", function()
@@ -179,6 +201,47 @@ describe("stream:readexactly", function()
     local stream <close> = source(("x"):rep(100000), {limit = 10})
 
     assert.equal(100000, #await(stream:readexactly(100000)))
+  end))
+
+  it("takes large messages that follow each other without a pause", async(function()
+    local stream <close>, peer = pair()
+    local _ <close> = peer
+    local messages = {}
+    for i = 1, 6 do messages[i] = string.char(64 + i):rep(300000 + i) end
+    local sender = casync.create_task(function()
+      for _, message in ipairs(messages) do await(peer:write(message)) end
+      peer:write_eof()
+    end)
+
+    for i, message in ipairs(messages) do
+      assert.is_true(await(stream:readexactly(300000 + i)) == message)
+      if i % 2 == 0 then pass() end       -- the next one arrives meanwhile
+    end
+
+    assert.is_nil(await(stream:read(1)))
+    await(sender)
+  end))
+
+  it("leaves all bytes to the next one, whenever it is cancelled", async(function()
+    local data = ("0123456789"):rep(20000)
+    for turns = 0, 24 do
+      local stream <close>, peer = pair()
+      local _ <close> = peer
+      local task = reader(stream, "readexactly", #data)
+      local sender = casync.create_task(function()
+        await(peer:write(data .. data))
+        peer:write_eof()
+      end)
+
+      for _ = 1, turns do await(casync.sleep(0)) end
+      local cancelled = task:cancel()
+      local ok, first = pcall(await, task)
+      assert.equal(cancelled, not ok)
+      local rest = await(stream:read())
+
+      assert.is_true((ok and first or "") .. rest == data .. data)
+      await(sender)
+    end
   end))
 end)
 
