@@ -140,12 +140,18 @@ static inline Task *enter (lua_State *L, Core *c) {
 ** await
 ** ======================================================== */
 
+/* Only what is awaited stays on the stack. */
+static inline void keepfirst (lua_State *L) {
+  if (lua_gettop(L) != 1) lua_settop(L, 1);
+}
+
+
 /* Resumed by somebody else than 'step': stay parked. */
-static int foreign (lua_State *L, lua_KFunction k) {
+static int foreign (lua_State *L, Core *c, lua_KFunction k) {
   lua_settop(L, 1);
   lua_pushliteral(L, "this coroutine belongs to a casync task, which waits: "
                      "only its loop can resume it");
-  return lua_yieldk(L, 1, 0, k);
+  return lua_yieldk(L, 1, (lua_KContext)c, k);
 }
 
 
@@ -175,14 +181,13 @@ static int cancelledlate (lua_State *L, Core *c, Task *t, Object *o) {
 
 /* The wait is over. What was awaited is at index 1. */
 static int awaitk (lua_State *L, int status, lua_KContext ctx) {
-  Core *c = ca_core(L);
+  Core *c = (Core *)ctx;
   Task *t = c->running;
   (void)status;
-  (void)ctx;
   if (t == NULL || !t->inawait || t->active != L || t->place != RUNNING)
-    return foreign(L, awaitk);
+    return foreign(L, c, awaitk);
   t->inawait = false;
-  lua_settop(L, 1);
+  keepfirst(L);
   Object *o = (Object *)lua_touserdata(L, 1);
   if (t->throwing) return raisethrown(L, c, t);
   if (t->interrupted) {
@@ -201,14 +206,14 @@ static int awaitk (lua_State *L, int status, lua_KContext ctx) {
   t->waits = WAITS_OP;
   t->inawait = true;
   ca_task_park(L, c, t);
-  return lua_yieldk(L, 0, 0, awaitk);
+  return lua_yieldk(L, 0, (lua_KContext)c, awaitk);
 }
 
 
 static int park (lua_State *L, Core *c, Task *t) {
   t->inawait = true;
   ca_task_park(L, c, t);
-  return lua_yieldk(L, 0, 0, awaitk);
+  return lua_yieldk(L, 0, (lua_KContext)c, awaitk);
 }
 
 
@@ -219,7 +224,7 @@ static int awaitop (lua_State *L, Core *c, Op *op) {
     return luaL_error(L, "cannot await this %s again: it has been awaited "
                          "already", type->name);
   op->head.state = OP_STARTED;
-  lua_settop(L, 1);
+  keepfirst(L);
   int how = type->start(L, c, op, t);
   if (how == CA_READY) {
     int n = type->finish(L, c, op);
@@ -229,7 +234,7 @@ static int awaitop (lua_State *L, Core *c, Op *op) {
   if (how == CA_AGAIN) {
     t->inawait = true;
     ca_task_again(t);
-    return lua_yieldk(L, 0, 0, awaitk);
+    return lua_yieldk(L, 0, (lua_KContext)c, awaitk);
   }
   t->op = op;
   t->waits = WAITS_OP;
@@ -244,7 +249,7 @@ static void tasksettled (Node *node) {
 
 static int awaitfuture (lua_State *L, Core *c, Future *f) {
   Task *t = enter(L, c);
-  lua_settop(L, 1);
+  keepfirst(L);
   if (f->head.state != PENDING) return ca_future_result(L, c, 1);
   if (f == &t->future)
     return luaL_error(L, "Task cannot await on itself: %s",
@@ -293,7 +298,7 @@ static int call (lua_State *L, Core *c, Task *t) {
 
 static int awaitcoro (lua_State *L, Core *c, Object *o) {
   Task *t = enter(L, c);
-  lua_settop(L, 1);
+  keepfirst(L);
   ca_coro_unpack(L, c, o);
   return call(L, c, t);
 }

@@ -540,7 +540,7 @@ static void runround (lua_State *L, Loop *l) {
     Job *job = l->round;
     l->round = job->next;
     job->run(L, l, job);
-    lua_settop(L, RUN_TOP);
+    if (lua_gettop(L) != RUN_TOP) lua_settop(L, RUN_TOP);
   }
 }
 

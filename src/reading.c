@@ -223,7 +223,9 @@ static ReadOp *newreaduntil (lua_State *L, Core *c, int idx, int count) {
 
 
 static size_t checksize (lua_State *L, int arg) {
-  lua_Integer n = luaL_checkinteger(L, arg);
+  int isint;
+  lua_Integer n = lua_tointegerx(L, arg, &isint);
+  if (!isint) n = luaL_checkinteger(L, arg);    /* raises the error */
   luaL_argcheck(L, n >= 0, arg, "the number of bytes is negative");
   return (size_t)n;
 }
