@@ -7,7 +7,8 @@
 **
 ** Receiving. Bytes are received as they come, up to twice the limit; then
 ** receiving pauses until no more than the limit is left. A read that needs
-** more than that ('want') keeps it going while it waits.
+** more than that ('want') keeps it going while it waits. Between its
+** wake-up and its turn to run libuv gets no room, and so receives nothing.
 **
 ** Sending. What the system does not take at once is copied to 'out'. One
 ** uv_write is on its way at a time: it sends 'flight', and when it is done
@@ -260,7 +261,6 @@ static void pausereading (Conn *n) {
 }
 
 
-
 static void pausewhenfull (Conn *n) {
   if (n->reading && ca_buffer_length(&n->in) > 2 * n->limit) pausereading(n);
 }
@@ -273,16 +273,10 @@ static bool satisfied (Conn *n) {
 }
 
 
-/*
-** How much room to offer for what comes. A read that waits for a number of
-** bytes gets room for them, but never more than has come already: the number
-** may be the peer's, and a lie.
-*/
-static size_t roomfor (const Conn *n) {
-  size_t length = ca_buffer_length(&n->in);
+/* How many bytes are welcome at once: what a read waits for, or a chunk. */
+static size_t welcome (const Conn *n) {
   if (n->parked == NULL || n->want->kind != WANT_EXACTLY) return n->chunk;
-  size_t rest = n->want->n - length;
-  if (rest > length) rest = length;
+  size_t rest = n->want->n - ca_buffer_length(&n->in);
   return rest > n->chunk ? rest : n->chunk;
 }
 
@@ -295,14 +289,23 @@ static bool isready (const Conn *n) {
 }
 
 
-/* libuv asks where to put what has come. */
+/*
+** libuv asks where to put what has come. The buffer grows no faster than by
+** what has come already: how much a read waits for may be the peer's word,
+** and a lie.
+*/
 static void onalloc (uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
   Conn *n = container_of(handle, Conn, uv.handle);
+  size_t most = welcome(n), room = ca_buffer_length(&n->in);
   (void)suggested;
   buf->len = 0;
   if (isready(n)) return;
-  buf->base = ca_buffer_reserve(coreof(n), &n->in, roomfor(n));
-  if (buf->base != NULL) buf->len = ca_buffer_room(&n->in);
+  if (room < n->chunk) room = n->chunk;
+  if (room > most) room = most;
+  buf->base = ca_buffer_reserve(coreof(n), &n->in, room);
+  if (buf->base == NULL) return;
+  room = ca_buffer_room(&n->in);
+  buf->len = room < most ? room : most;
 }
 
 
