@@ -1,29 +1,59 @@
---- Run every workload beside its peers and print one table.
+--- Run every workload beside its peers, print the tables, and keep the
+-- numbers in build/bench/results.lua for report.lua and plots.lua.
 --
 -- Each program is a process of its own. The programs of one workload run in
 -- turn (A B C D, A B C D, ...), so that a machine that grows slower meanwhile
--- is slow for all of them, and the median of each one's runs is printed.
+-- is slow for all of them, and the median of each one's runs is taken.
 --
 --   make bench                        everything
---   lua5.4 bench/run.lua switch call  only these workloads
+--   make bench BENCH_QUICK=1          everything, in a minute, with less sense
+--   lua5.4 bench/run.lua switch call  only these workloads; nothing is kept
 --
 -- Environment: BENCH_ROUNDS (runs of each program, 5), BENCH_SCALE (factor on
--- the counts, 1), BENCH_SLEEPERS (1000000), BENCH_SLEEPER_ROUNDS (1), PYTHON.
+-- the counts, 1), BENCH_SLEEPERS (1000000), BENCH_SLEEPER_ROUNDS (1), PYTHON,
+-- NODE, GO. BENCH_QUICK=1 sets the first four to 1, 0.05, 50000 and 1.
 
+local here = arg[0]:match("^(.*/)") or "./"
+local report = dofile(here .. "report.lua")
+
+-- One operation of each, in ns. `files` names the programs of the peers that
+-- have one, where they aren't in the files of PEERS.
 local WORKLOADS = {
-  {name = "switch", what = "await(sleep(0)), 10 tasks", count = 2000000,
-    goal = "<= 1.7 x bare, >= 5 x faster than asyncio"},
-  {name = "spawn_gather", what = "tasks made, then gathered",
-    count = 200000, goal = "<= 1640 ns where bare resume+yield is 105"},
-  {name = "spawn_await", what = "task made, awaited, one by one",
-    count = 500000, goal = "<= 2.5 x bare, >= 8 x faster than asyncio"},
-  {name = "call", what = "await(f()), no task", count = 3000000,
-    goal = "about 125 ns where bare resume+yield is 105"},
-  {name = "pingpong", what = "queue ping-pong, round trip", count = 200000,
-    goal = "<= 900 ns where bare resume+yield is 105"},
+  {name = "switch", what = "switch: await(sleep(0)), 10 tasks", count = 1000000},
+  {name = "call", what = "call of an async function", count = 2000000},
+  {name = "spawn_await", what = "spawn and await, one by one", count = 200000},
+  {name = "spawn_gather", what = "spawn and gather 200,000", count = 200000},
+  {name = "group", what = "TaskGroup of 100,000", count = 100000},
+  {name = "future", what = "future set and awaited", count = 200000},
+  {name = "pingpong", what = "queue ping-pong, round trip", count = 100000},
+  {name = "lock", what = "contended lock, 10 tasks", count = 200000},
+  {name = "timeout", what = "time-out entered and left", count = 100000},
+  {name = "timers", what = "100,000 timers set and fired", count = 100000},
+  {name = "cancel", what = "cancel 100,000 sleepers", count = 100000},
 }
 
-local PEERS = {"casync", "bare", "asyncio", "uvloop"}
+local NESTING = {
+  {name = "nest_10", what = "10 deep", count = 1000000},
+  {name = "nest_100", what = "100 deep", count = 1000000},
+  {name = "nest_10000", what = "10,000 deep", count = 1000000},
+}
+
+local MEMORY = {
+  {name = "mem_future", what = "pending future", count = 100000},
+  {name = "mem_sleeper", what = "sleeping task", count = 100000},
+  {name = "mem_lock", what = "task that waits for a lock", count = 100000},
+  {name = "mem_timer", what = "timer", count = 100000},
+  {name = "mem_connection", what = "idle connection, both ends", count = 400},
+}
+
+local GROWTH = {
+  {name = "spawn_gather", what = "spawn and gather"},
+  {name = "timers", what = "timers set and fired"},
+  {name = "cancel", what = "cancel sleepers"},
+}
+local SIZES = {1000, 10000, 100000, 1000000}
+local GROWTH_PEERS = {casync = true, asyncio = true, luv = true, go = true, node = true}
+local TOO_LONG = 20  -- seconds: what would take more is left out of the growth
 
 
 local function fail(...)
@@ -32,10 +62,17 @@ local function fail(...)
 end
 
 
---- The environment variable as a positive number.
-local function setting(name, default)
+--- The environment variable, or nil when it is unset or empty.
+local function setting(name)
   local text = os.getenv(name)
-  if not text or text == "" then return default end
+  return text ~= "" and text or nil
+end
+
+
+--- The environment variable as a positive number.
+local function number(name, default)
+  local text = setting(name)
+  if not text then return default end
   local value = tonumber(text)
   if not value or not (value > 0 and value < math.huge) then
     fail("%s must be a positive number, not '%s'", name, text)
@@ -65,46 +102,115 @@ local function first_line(command)
 end
 
 
+-- ---- the peers -----------------------------------------------------------
+
 local lua = "lua5.4"
 for i = -1, -20, -1 do
   if not arg[i] then break end
   lua = arg[i]
 end
-local here = arg[0]:match("^(.*/)") or "./"
+
+local build = here .. "../" .. (os.getenv("CASYNC_BUILD") or "build") .. "/bench/"
+assert(os.execute("mkdir -p " .. quote(build)))
 
 
 --- The Python to compare with: one with uvloop if there is a choice.
 local function find_python()
-  local candidates = {"/usr/bin/python3", "python3"}
-  local chosen = os.getenv("PYTHON")
-  if chosen and chosen ~= "" then candidates = {chosen} end
   local fallback
-  for _, name in ipairs(candidates) do
+  for _, name in ipairs {setting("PYTHON") or "/usr/bin/python3", "python3"} do
     if first_line(quote(name) .. " -c 'import asyncio; print(1)'") then
-      if first_line(quote(name) .. " -c 'import uvloop; print(1)'") then
-        return name, true
-      end
+      local uvloop = first_line(quote(name) .. " -c 'import uvloop; print(uvloop.__version__)'")
+      if uvloop then return name, uvloop end
       fallback = fallback or name
     end
   end
-  return fallback, false
+  return fallback
 end
 
 
-local python, has_uvloop = find_python()
+local python, uvloop = find_python()
+local node = setting("NODE") or "node"
+local go = setting("GO") or "go"
+
+--- The version of a Lua module, by an expression of it, or nil without it.
+local function module_version(name, expression)
+  return first_line(("%s -e %s"):format(quote(lua),
+    quote(("local m = require '%s' print(%s)"):format(name, expression))))
+end
+
+
+--- Compile a program into the build folder; where it is.
+local function compiled(path, command)
+  local program = build .. path:match("([^/]+)%.%w+$")
+  local text, how = output(command:format(quote(program), quote(path)))
+  if not text then fail("%s cannot be compiled: %s", path, how) end
+  return quote(program)
+end
+
+local function lua_command(path) return quote(lua) .. " " .. quote(path) end
+
+-- Each has a title, a file with its workloads, what makes a command of the
+-- path of such a file, and a version, which is nil when it isn't installed.
+local PEERS = {
+  {name = "casync", title = "casync", file = "workloads.lua", command = lua_command,
+    version = first_line(lua_command("-v"):gsub("'%-v'", "-v"))},
+  {name = "bare", title = "bare Lua", file = "peers/bare.lua", command = lua_command,
+    version = ""},
+  {name = "asyncio", title = "asyncio", file = "peers/python.py",
+    version = python and first_line(quote(python) .. " -V"),
+    command = function(path) return quote(python) .. " -B " .. quote(path) end},
+  {name = "uvloop", title = "uvloop", file = "peers/python.py", flags = " --uvloop",
+    version = uvloop,
+    command = function(path) return quote(python) .. " -B " .. quote(path) end},
+  {name = "luv", title = "luv", file = "peers/luv.lua", command = lua_command,
+    version = module_version("luv", "'libuv ' .. m.version_string()")},
+  {name = "cqueues", title = "cqueues", file = "peers/cqueues.lua", command = lua_command,
+    version = module_version("cqueues", "m.VERSION")},
+  {name = "go", title = "Go", file = "peers/peer.go",
+    version = (first_line(quote(go) .. " version") or ""):match("go(%d%S*)"),
+    command = function(path)
+      return "GOMAXPROCS=1 " .. compiled(path, "GO111MODULE=off GOFLAGS= GOPROXY=off GOCACHE="
+        .. '"$(cd ' .. quote(build) .. ' && pwd)/go-cache" ' .. quote(go) .. " build -o %s %s")
+    end},
+  {name = "node", title = "Node", file = "peers/node.mjs",
+    version = first_line(quote(node) .. " -p process.versions.node"),
+    command = function(path)
+      return quote(node) .. " --expose-gc --stack-size=3900 " .. quote(path)
+    end},
+}
+
+local peers, titles, versions = {}, {}, {}
+for _, peer in ipairs(PEERS) do
+  if peer.version then
+    peers[#peers + 1] = peer
+    titles[peer.name] = peer.title
+    if peer.version ~= "" then
+      local version = peer.version:gsub("^Lua", "casync: Lua"):gsub("  .*", "")
+      versions[#versions + 1] = version:find("%a%s") and version
+        or peer.title .. " " .. version
+    end
+  end
+end
+
+
+--- The command that runs a workload as this peer, or nil.
+local function command(peer, workload)
+  local file = peer.file
+  if workload.files then file = workload.files[peer.name] end
+  if not file then return nil end
+  peer.commands = peer.commands or {}
+  peer.commands[file] = peer.commands[file] or peer.command(here .. file)
+  return ("%s %s %%d %%d%s"):format(peer.commands[file]:gsub("%%", "%%%%"), workload.name,
+    peer.flags or "")
+end
+
+
+-- ---- measuring -----------------------------------------------------------
+
 local live = os.execute("test -t 2") == true
 
-
---- The command that runs a workload as one of the peers, or nil.
-local function command(peer, name, count)
-  if peer == "casync" then
-    return ("%s %s %d"):format(quote(lua), quote(here .. name .. ".lua"), count)
-  elseif peer == "bare" then
-    return ("%s %s %d"):format(quote(lua), quote(here .. "peers/" .. name .. ".lua"), count)
-  elseif python and (peer == "asyncio" or has_uvloop) then
-    return ("%s -B %s %d%s"):format(quote(python), quote(here .. "peers/" .. name .. ".py"),
-      count, peer == "uvloop" and " --uvloop" or "")
-  end
+local function say(...)
+  if live then io.stderr:write("\r", string.format(...), "\27[K") end
 end
 
 
@@ -113,7 +219,7 @@ local function measure(line)
   local text, how = output(line)
   if not text then fail("this command failed (%s): %s", how, line) end
   local values = {}
-  for key, value in text:gmatch("([%w_]+)=([%d.]+)") do
+  for key, value in text:gmatch("([%w_]+)=(%-?[%d.]+)") do
     values[key] = tonumber(value)
   end
   if not next(values) then fail("this command printed no key=value line: %s", line) end
@@ -129,43 +235,34 @@ local function median(list)
 end
 
 
---- Run a workload as every peer, in turn; a table of medians for each peer.
-local function compare(name, count, rounds)
-  local runs = {}
+--- Run a workload as every peer that has it, in turn. Gives medians as
+-- medians[key][peer]. `takes(peer)` can leave a peer out.
+local function compare(workload, count, rounds, repeats, takes)
+  local runs, absent = {}, {}
   for round = 1, rounds do
-    for _, peer in ipairs(PEERS) do
-      local line = command(peer, name, count)
+    for _, peer in ipairs(peers) do
+      local line = not absent[peer] and (not takes or takes(peer.name))
+        and command(peer, workload)
       if line then
-        if live then
-          io.stderr:write(("\r%s: %s, run %d of %d\27[K"):format(name, peer, round, rounds))
-        end
-        runs[peer] = runs[peer] or {}
-        for key, value in pairs(measure(line)) do
-          runs[peer][key] = runs[peer][key] or {}
-          table.insert(runs[peer][key], value)
+        say("%s of %d: %s, run %d of %d", workload.name, count, peer.name, round, rounds)
+        local values = measure(line:format(count, repeats or 1))
+        if values.absent then
+          absent[peer] = true
+        else
+          for key, value in pairs(values) do
+            runs[key] = runs[key] or {}
+            runs[key][peer.name] = runs[key][peer.name] or {}
+            table.insert(runs[key][peer.name], value)
+          end
         end
       end
     end
   end
-  if live then io.stderr:write("\r\27[K") end
-  local medians = {}
-  for peer, keys in pairs(runs) do
-    medians[peer] = {}
-    for key, list in pairs(keys) do medians[peer][key] = median(list) end
+  say("")
+  for _, by_peer in pairs(runs) do
+    for peer, list in pairs(by_peer) do by_peer[peer] = median(list) end
   end
-  return medians
-end
-
-
-local function number(value, form)
-  return value and form:format(value) or "-"
-end
-
-
---- "value (ratio to casync)": above 1 means that casync is that much faster.
-local function beside(value, ours, form)
-  if not value then return "-" end
-  return (form .. " (%.2f)"):format(value, value / ours)
+  return runs
 end
 
 
@@ -178,60 +275,148 @@ local function machine()
 end
 
 
+local function commit()
+  local git = "git -C " .. quote(here) .. " "
+  local hash = first_line(git .. "rev-parse --short HEAD")
+  if hash and first_line(git .. "status --porcelain --untracked-files=no") then
+    hash = hash .. " with changes"
+  end
+  return hash
+end
+
+
+-- ---- all of it -----------------------------------------------------------
+
 local wanted
 for i = 1, #arg do
   wanted = wanted or {}
   wanted[arg[i]] = true
 end
-local known = {million = true}
+local known = {million = true, nesting = true, memory = true, start = true, growth = true}
 for _, workload in ipairs(WORKLOADS) do known[workload.name] = true end
 for name in pairs(wanted or {}) do
   if not known[name] then fail("there is no workload '%s'; see bench/README.md", name) end
 end
 
-local rounds = math.ceil(setting("BENCH_ROUNDS", 5))
-local scale = setting("BENCH_SCALE", 1)
+local quick = setting("BENCH_QUICK")
+local rounds = math.ceil(number("BENCH_ROUNDS", quick and 1 or 5))
+local scale = number("BENCH_SCALE", quick and 0.05 or 1)
+local sleepers = math.floor(number("BENCH_SLEEPERS", quick and 50000 or 1000000))
+
+local results = {
+  machine = machine(), commit = commit(), versions = versions, scale = scale, rounds = rounds,
+  titles = titles, peers = {}, sections = {}, growth = {},
+}
+for i, peer in ipairs(peers) do results.peers[i] = peer.name end
+
+local function wants(name) return not wanted or wanted[name] end
+
+local function scaled(count, least)
+  return math.max(least, math.floor(count * scale))
+end
+
+--- Print a section and keep it.
+local function section(what)
+  if #what.rows == 0 then return end
+  table.insert(results.sections, what)
+  io.write(report.section(results, what), "\n")
+end
+
+local function row(workload, key, values, form)
+  return {name = workload.name, what = workload.what, key = key, values = values, form = form}
+end
+
+--- Run what is wanted of a list, as rows of one key.
+local function rows_of(list, key, form, least, n, name)
+  local rows = {}
+  for _, workload in ipairs(list) do
+    if wants(name or workload.name) then
+      local got = compare(workload, scaled(workload.count, least), n)
+      local made = row(workload, key, got[key] or {}, form)
+      made.wall = got.wall
+      rows[#rows + 1] = made
+    end
+  end
+  return rows
+end
 
 io.stdout:setvbuf("line")
-print(machine())
-print(("%s; %s; uvloop %s; median of %d runs, processor time"):format(
-  first_line(quote(lua) .. " -v") or lua,
-  python and first_line(quote(python) .. " -V") or "no Python",
-  has_uvloop and first_line(quote(python) .. " -c 'import uvloop; print(uvloop.__version__)'")
-    or "not importable",
-  rounds))
-print()
-local ROW = "%-31s %9s %17s %17s %17s   %s"
-print(ROW:format("ns per operation (x casync)", "casync", "bare Lua", "asyncio", "uvloop", "goal"))
-for _, workload in ipairs(WORKLOADS) do
-  if not wanted or wanted[workload.name] then
-    local count = math.max(10, math.floor(workload.count * scale))
-    local got = compare(workload.name, count, rounds)
-    local ns = {}
-    for peer, values in pairs(got) do ns[peer] = values.ns end
-    print(ROW:format(workload.what, number(ns.casync, "%.0f"),
-      beside(ns.bare, ns.casync, "%.0f"), beside(ns.asyncio, ns.casync, "%.0f"),
-      beside(ns.uvloop, ns.casync, "%.0f"), workload.goal))
+io.write(report.heading(results), "\n\n")
+section {title = "ns per operation", compared = true,
+  rows = rows_of(WORKLOADS, "ns", "%.0f", 10, rounds)}
+
+if wants("million") then
+  local workload = {name = "million"}
+  local got = compare(workload, sleepers, math.ceil(number("BENCH_SLEEPER_ROUNDS", 1)))
+  local rows = {}
+  for _, kind in ipairs {
+    {"seconds", "seconds", "%.1f"},
+    {"mb", "peak memory, MB", "%.0f"},
+    {"bytes", "peak memory per task, bytes", "%.0f"},
+    {"gap_ms", "longest gap of a 1 ms ticker, ms", "%.0f"},
+  } do
+    rows[#rows + 1] = row({name = "million", what = kind[2]}, kind[1], got[kind[1]] or {}, kind[3])
+  end
+  section {title = report.thousands(sleepers) .. " tasks asleep, for 1 to 2 s", compared = true,
+    rows = rows}
+end
+
+section {title = "ns per async call, nested", compared = true,
+  rows = rows_of(NESTING, "ns", "%.0f", 10000, math.min(rounds, 3), "nesting")}
+section {title = "bytes of resident memory per piece", compared = true,
+  rows = rows_of(MEMORY, "bytes", "%.0f", 200, 1, "memory")}
+
+if wants("start") then
+  -- What a process needs to start, load and end: by the shell's `times`.
+  local times, memory, heap = {}, {}, nil
+  local runs = scaled(40, 5)
+  for _, peer in ipairs(peers) do
+    local line = command(peer, {name = "start"}):format(1, 1)
+    say("start: %s", peer.name)
+    local text = output(("i=0; while [ $i -lt %d ]; do %s >/dev/null; i=$((i + 1)); done; times")
+      :format(runs, line))
+    local sum = 0
+    for minutes, seconds in text:match("\n(.*)"):gmatch("(%d+)m([%d.]+)s") do
+      sum = sum + minutes * 60 + seconds
+    end
+    times[peer.name] = sum / runs * 1000
+    local values = measure(line)
+    memory[peer.name] = values.mb
+    heap = heap or values.heap_kb
+  end
+  say("")
+  section {title = "start of a program that only loads it", compared = true, rows = {
+    row({name = "start", what = "processor time, ms"}, "ms", times, "%.1f"),
+    row({name = "start", what = "peak memory, MB"}, "mb", memory, "%.1f"),
+    row({name = "start", what = 'Lua heap of require "casync", KB'}, "heap_kb", {casync = heap},
+      "%.0f"),
+  }}
+end
+
+if wants("growth") then
+  for _, workload in ipairs(GROWTH) do
+    local rows, last = {}, {}
+    for _, size in ipairs(SIZES) do
+      if size <= math.max(10000, 1000000 * scale) then
+        -- Small ones again and again, so that there is something to measure.
+        local repeats = math.max(1, scaled(100000, 1000) // size)
+        local got = compare(workload, size, size < 1000000 and math.min(rounds, 3) or 1, repeats,
+          function(peer)
+            return GROWTH_PEERS[peer] and (last[peer] or 0) * size / 1e9 < TOO_LONG
+          end)
+        last = got.ns
+        rows[#rows + 1] = row({name = workload.name, what = "at " .. report.thousands(size)},
+          "ns", got.ns, "%.0f")
+        rows[#rows].size = size
+      end
+    end
+    section {title = workload.what .. ", ns each", growth = workload.name, rows = rows}
   end
 end
 
-if not wanted or wanted.million then
-  local sleepers = math.floor(setting("BENCH_SLEEPERS", 1000000))
-  local got = compare("million", sleepers, math.ceil(setting("BENCH_SLEEPER_ROUNDS", 1)))
-  local our = got.casync
-  local function row(what, key, form, goal)
-    local cells = {}
-    for _, peer in ipairs {"bare", "asyncio", "uvloop"} do
-      local value = got[peer] and got[peer][key]
-      local ratio = value and our[key] and our[key] > 0
-      cells[peer] = ratio and beside(value, our[key], form) or number(value, form)
-    end
-    print(ROW:format(what, number(our[key], form), cells.bare, cells.asyncio, cells.uvloop, goal))
-  end
-  print()
-  print(ROW:format(("%d tasks asleep, 1 to 2 s"):format(sleepers),
-    "casync", "bare Lua", "asyncio", "uvloop", "goal, for a million"))
-  row("  seconds (bare: no sleep)", "seconds", "%.1f", "<= 4 s")
-  row("  peak memory, MB", "mb", "%.0f", "<= 1500 MB")
-  row("  longest gap of a ticker, ms", "gap_ms", "%.0f", "-")
+io.write(report.goals(results))
+
+if not wanted then
+  local file <close> = assert(io.open(build .. "results.lua", "w"))
+  file:write("return ", report.serialize(results), "\n")
 end
