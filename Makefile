@@ -113,8 +113,28 @@ spec: all $(HOST)
 deps:
 	@sh tools/deps.sh all
 
+# ---- measuring: bench/README.md ----------------------------------------
+
+RESULTS = $(BUILD)/bench/results.lua
+
 bench: all
-	$(RUNENV) $(LUA) bench/run.lua $(BENCH_FLAGS)
+	@$(RUNENV) $(LUA) bench/run.lua $(BENCH_FLAGS)
+
+# From the numbers of the last 'make bench'.
+bench-readme: $(RESULTS)
+	$(LUA) bench/report.lua $(RESULTS) README.md bench/README.md
+
+bench-plots: $(RESULTS)
+	$(LUA) bench/plots.lua $(RESULTS) bench/plots
+
+$(RESULTS):
+	@$(MAKE) --no-print-directory bench
+
+bench-instructions: all
+	@$(RUNENV) sh bench/instructions.sh $(BENCH_FLAGS)
+
+bench-deps:
+	@sh tools/deps.sh bench
 
 # ---- variants: each has a directory of its own --------------------------
 
@@ -372,6 +392,9 @@ help:
 	@echo "make soak        ten minutes at full speed: does anything grow? SOAK=seconds"
 	@echo "make mutants     do the checks find planted bugs? MUTANTS=4 for some"
 	@echo "make bench       measure"
+	@echo "make bench       measure, beside what 'make bench-deps' installs;"
+	@echo "                 bench-readme and bench-plots write down the results"
+	@echo "make bench-instructions   count instead, by callgrind"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=; 'make uninstall' undoes it"
 	@echo "make rockspec    write the lists of the rockspec anew"
 	@echo "make dist        an archive of what is committed"
@@ -383,3 +406,11 @@ help:
   valgrind gc cancel-everywhere leaks torture schedules threads syscalls soak \
   mutants coverage check check-lua check-warnings check-cppcheck check-tidy \
   check-layers rockspec install uninstall dist clean help
+  valgrind gc torture syscalls soak coverage check check-lua check-warnings \
+  check-cppcheck check-tidy check-layers rockspec install uninstall dist \
+  clean help
+  valgrind gc coverage mutants check check-lua check-warnings check-cppcheck \
+.PHONY: all need-build FORCE demo test spec deps bench bench-readme \
+  bench-plots bench-instructions bench-deps asan ubsan tsan \
+  valgrind gc coverage check check-lua check-warnings check-cppcheck \
+  check-tidy check-layers rockspec install uninstall dist clean help

@@ -5,17 +5,18 @@ local measure = {}
 local cpu, wall = 0, 0
 local cpu_start, wall_start
 
---- The clock on the wall, in seconds; the programs that have one set it.
-measure.now = nil
+--- The clock on the wall, in seconds; programs that have one set it. Bare Lua
+-- has none, but never waits, so that its processor time is as good.
+measure.now = os.clock
 
 function measure.start()
-  wall_start = measure.now and measure.now()
+  wall_start = measure.now()
   cpu_start = os.clock()
 end
 
 function measure.stop()
   cpu = cpu + os.clock() - cpu_start
-  if wall_start then wall = wall + measure.now() - wall_start end
+  wall = wall + measure.now() - wall_start
 end
 
 --- A number of /proc/self/status in bytes, or nil where there is none.
@@ -47,6 +48,33 @@ function measure.peak(base, count)
   if base then print(("bytes=%.0f"):format((peak - base) / count)) end
 end
 
+--- A ticker beside sleepers: the longest time between its ticks while the
+-- tasks begin, once all are made, and then while all are asleep or wake up.
+function measure.ticker(count)
+  local ticker = {asleep = 0}   -- the tasks count themselves
+  local longest_begin, longest, last, all = 0, 0, nil, false
+
+  function ticker.made() longest_begin, last = 0, measure.now() end
+
+  function ticker.tick()
+    local now = measure.now()
+    local gap = last and now - last or 0
+    if all then
+      longest = math.max(longest, gap)
+    else
+      longest_begin = math.max(longest_begin, gap)
+    end
+    last, all = now, ticker.asleep == count
+  end
+
+  function ticker.report()
+    print(("begin_gap_ms=%.1f"):format(longest_begin * 1000))
+    print(("gap_ms=%.1f"):format(longest * 1000))
+  end
+
+  return ticker
+end
+
 --- Where task i of count is in an order that looks like none, from 0 to 1.
 function measure.scrambled(i, count)
   return i * 7919 % count / count
@@ -59,8 +87,9 @@ function measure.main(workloads)
   if not run then return print("absent=1") end
   local repeats = tonumber(arg[3]) or 1
   for _ = 1, repeats do run(count) end
-  if cpu_start then print(("ns=%.2f"):format(cpu / count / repeats * 1e9)) end
-  if wall_start then print(("wall=%.2f"):format(wall / count / repeats * 1e9)) end
+  if not cpu_start then return end
+  print(("ns=%.2f"):format(cpu / count / repeats * 1e9))
+  print(("wall=%.2f"):format(wall / count / repeats * 1e9))
 end
 
 return measure

@@ -10,8 +10,9 @@
 --   lua5.4 bench/run.lua switch call  only these workloads; nothing is kept
 --
 -- Environment: BENCH_ROUNDS (runs of each program, 5), BENCH_SCALE (factor on
--- the counts, 1), BENCH_SLEEPERS (1000000), BENCH_SLEEPER_ROUNDS (1), PYTHON,
--- NODE, GO. BENCH_QUICK=1 sets the first four to 1, 0.05, 50000 and 1.
+-- the counts, 1), BENCH_SLEEPERS (1000000), BENCH_SLEEPER_ROUNDS (1),
+-- BENCH_QUICK (1: the first three are 1, 0.05 and 50000), BENCH_WALL (1: the
+-- clock on the wall instead of processor time), PYTHON, NODE, GO.
 
 local here = arg[0]:match("^(.*/)") or "./"
 local report = dofile(here .. "report.lua")
@@ -116,8 +117,8 @@ assert(os.execute("mkdir -p " .. quote(build)))
 
 --- The Python to compare with: one with uvloop if there is a choice.
 local function find_python()
-  local fallback
-  for _, name in ipairs {setting("PYTHON") or "/usr/bin/python3", "python3"} do
+  local chosen, fallback = setting("PYTHON"), nil
+  for _, name in ipairs(chosen and {chosen} or {"/usr/bin/python3", "python3"}) do
     if first_line(quote(name) .. " -c 'import asyncio; print(1)'") then
       local uvloop = first_line(quote(name) .. " -c 'import uvloop; print(uvloop.__version__)'")
       if uvloop then return name, uvloop end
@@ -149,34 +150,40 @@ end
 
 local function lua_command(path) return quote(lua) .. " " .. quote(path) end
 
+local function python_command(path) return quote(python) .. " -B " .. quote(path) end
+
+local function go_command(path)
+  return "GOMAXPROCS=1 " .. compiled(path, "GO111MODULE=off GOFLAGS= GOPROXY=off GOCACHE="
+    .. '"$(cd ' .. quote(build) .. ' && pwd)/go-cache" ' .. quote(go) .. " build -o %s %s")
+end
+
+-- A stack that is large enough for 10,000 calls within each other.
+local function node_command(path)
+  return quote(node) .. " --expose-gc --stack-size=3900 " .. quote(path)
+end
+
+local function named(name, version) return version and name .. " " .. version end
+
 -- Each has a title, a file with its workloads, what makes a command of the
 -- path of such a file, and a version, which is nil when it isn't installed.
 local PEERS = {
   {name = "casync", title = "casync", file = "workloads.lua", command = lua_command,
-    version = first_line(lua_command("-v"):gsub("'%-v'", "-v"))},
+    version = "casync on libuv " .. (first_line("${PKG_CONFIG:-pkg-config} --modversion libuv")
+      or "of unknown version")},
   {name = "bare", title = "bare Lua", file = "peers/bare.lua", command = lua_command,
-    version = ""},
-  {name = "asyncio", title = "asyncio", file = "peers/python.py",
-    version = python and first_line(quote(python) .. " -V"),
-    command = function(path) return quote(python) .. " -B " .. quote(path) end},
-  {name = "uvloop", title = "uvloop", file = "peers/python.py", flags = " --uvloop",
-    version = uvloop,
-    command = function(path) return quote(python) .. " -B " .. quote(path) end},
+    version = first_line(quote(lua) .. " -v"):match("^%S+ %S+")},
+  {name = "asyncio", title = "asyncio", file = "peers/python.py", command = python_command,
+    version = python and first_line(quote(python) .. " -V")},
+  {name = "uvloop", title = "uvloop", file = "peers/python.py", command = python_command,
+    flags = " --uvloop", version = named("uvloop", uvloop)},
   {name = "luv", title = "luv", file = "peers/luv.lua", command = lua_command,
-    version = module_version("luv", "'libuv ' .. m.version_string()")},
+    version = named("luv on libuv", module_version("luv", "m.version_string()"))},
   {name = "cqueues", title = "cqueues", file = "peers/cqueues.lua", command = lua_command,
-    version = module_version("cqueues", "m.VERSION")},
-  {name = "go", title = "Go", file = "peers/peer.go",
-    version = (first_line(quote(go) .. " version") or ""):match("go(%d%S*)"),
-    command = function(path)
-      return "GOMAXPROCS=1 " .. compiled(path, "GO111MODULE=off GOFLAGS= GOPROXY=off GOCACHE="
-        .. '"$(cd ' .. quote(build) .. ' && pwd)/go-cache" ' .. quote(go) .. " build -o %s %s")
-    end},
-  {name = "node", title = "Node", file = "peers/node.mjs",
-    version = first_line(quote(node) .. " -p process.versions.node"),
-    command = function(path)
-      return quote(node) .. " --expose-gc --stack-size=3900 " .. quote(path)
-    end},
+    version = named("cqueues", module_version("cqueues", "m.VERSION"))},
+  {name = "go", title = "Go", file = "peers/peer.go", command = go_command,
+    version = named("Go", (first_line(quote(go) .. " version") or ""):match("go(%d%S*)"))},
+  {name = "node", title = "Node", file = "peers/node.mjs", command = node_command,
+    version = named("Node", first_line(quote(node) .. " -p process.versions.node"))},
 }
 
 local peers, titles, versions = {}, {}, {}
@@ -184,11 +191,7 @@ for _, peer in ipairs(PEERS) do
   if peer.version then
     peers[#peers + 1] = peer
     titles[peer.name] = peer.title
-    if peer.version ~= "" then
-      local version = peer.version:gsub("^Lua", "casync: Lua"):gsub("  .*", "")
-      versions[#versions + 1] = version:find("%a%s") and version
-        or peer.title .. " " .. version
-    end
+    versions[#versions + 1] = peer.version
   end
 end
 
@@ -303,9 +306,12 @@ local rounds = math.ceil(number("BENCH_ROUNDS", quick and 1 or 5))
 local scale = number("BENCH_SCALE", quick and 0.05 or 1)
 local sleepers = math.floor(number("BENCH_SLEEPERS", quick and 50000 or 1000000))
 
+local clock = setting("BENCH_WALL") and "wall" or "ns"
+
 local results = {
   machine = machine(), commit = commit(), versions = versions, scale = scale, rounds = rounds,
-  titles = titles, peers = {}, sections = {}, growth = {},
+  sleepers = sleepers, clock = clock == "ns" and "processor time" or "time on the wall",
+  titles = titles, peers = {}, sections = {},
 }
 for i, peer in ipairs(peers) do results.peers[i] = peer.name end
 
@@ -322,18 +328,20 @@ local function section(what)
   io.write(report.section(results, what), "\n")
 end
 
-local function row(workload, key, values, form)
-  return {name = workload.name, what = workload.what, key = key, values = values, form = form}
+--- A row of a table; key tells what of the workload it is.
+local function row(name, what, key, values, form)
+  return {name = name, what = what, key = key, values = values or {}, form = form}
 end
 
---- Run what is wanted of a list, as rows of one key.
-local function rows_of(list, key, form, least, n, name)
+--- Run those of a list that are wanted, by their names or by one for all.
+local function rows_of(list, least, n, name)
   local rows = {}
   for _, workload in ipairs(list) do
     if wants(name or workload.name) then
       local got = compare(workload, scaled(workload.count, least), n)
-      local made = row(workload, key, got[key] or {}, form)
-      made.wall = got.wall
+      local made = row(workload.name, workload.what, "ns", got[clock], "%.0f")
+      if got.bytes then made.key, made.values = "bytes", got.bytes end
+      made.wall, made.processor = got.wall, got.ns
       rows[#rows + 1] = made
     end
   end
@@ -343,7 +351,7 @@ end
 io.stdout:setvbuf("line")
 io.write(report.heading(results), "\n\n")
 section {title = "ns per operation", compared = true,
-  rows = rows_of(WORKLOADS, "ns", "%.0f", 10, rounds)}
+  rows = rows_of(WORKLOADS, 10, rounds)}
 
 if wants("million") then
   local workload = {name = "million"}
@@ -353,18 +361,19 @@ if wants("million") then
     {"seconds", "seconds", "%.1f"},
     {"mb", "peak memory, MB", "%.0f"},
     {"bytes", "peak memory per task, bytes", "%.0f"},
-    {"gap_ms", "longest gap of a 1 ms ticker, ms", "%.0f"},
+    {"begin_gap_ms", "longest gap of a 1 ms ticker while they begin, ms", "%.0f"},
+    {"gap_ms", "longest gap of it then, ms", "%.0f"},
   } do
-    rows[#rows + 1] = row({name = "million", what = kind[2]}, kind[1], got[kind[1]] or {}, kind[3])
+    rows[#rows + 1] = row("million", kind[2], kind[1], got[kind[1]], kind[3])
   end
   section {title = report.thousands(sleepers) .. " tasks asleep, for 1 to 2 s", compared = true,
     rows = rows}
 end
 
 section {title = "ns per async call, nested", compared = true,
-  rows = rows_of(NESTING, "ns", "%.0f", 10000, math.min(rounds, 3), "nesting")}
+  rows = rows_of(NESTING, 10000, math.min(rounds, 3), "nesting")}
 section {title = "bytes of resident memory per piece", compared = true,
-  rows = rows_of(MEMORY, "bytes", "%.0f", 200, 1, "memory")}
+  rows = rows_of(MEMORY, 200, 1, "memory")}
 
 if wants("start") then
   -- What a process needs to start, load and end: by the shell's `times`.
@@ -386,10 +395,9 @@ if wants("start") then
   end
   say("")
   section {title = "start of a program that only loads it", compared = true, rows = {
-    row({name = "start", what = "processor time, ms"}, "ms", times, "%.1f"),
-    row({name = "start", what = "peak memory, MB"}, "mb", memory, "%.1f"),
-    row({name = "start", what = 'Lua heap of require "casync", KB'}, "heap_kb", {casync = heap},
-      "%.0f"),
+    row("start", "processor time, ms", "ms", times, "%.1f"),
+    row("start", "peak memory, MB", "mb", memory, "%.1f"),
+    row("start", 'Lua heap of require "casync", KB', "heap_kb", {casync = heap}, "%.0f"),
   }}
 end
 
@@ -405,9 +413,9 @@ if wants("growth") then
             return GROWTH_PEERS[peer] and (last[peer] or 0) * size / 1e9 < TOO_LONG
           end)
         last = got.ns
-        rows[#rows + 1] = row({name = workload.name, what = "at " .. report.thousands(size)},
-          "ns", got.ns, "%.0f")
-        rows[#rows].size = size
+        local made = row(workload.name, "at " .. report.thousands(size), "ns", got[clock], "%.0f")
+        made.size = size
+        rows[#rows + 1] = made
       end
     end
     section {title = workload.what .. ", ns each", growth = workload.name, rows = rows}

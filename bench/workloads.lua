@@ -182,28 +182,29 @@ main("cancel", function(count)
 end)
 
 main("million", function(count, loop)
-  local gap, last = 0, nil
-  local ticker = create_task(function()
+  local ticker = measure.ticker(count)
+  local ticking = create_task(function()
     while true do
       await(sleep(0.001))
-      local now = loop:time()
-      if last then gap = math.max(gap, now - last) end
-      last = now
+      ticker.tick()
     end
   end)
-  local function sleeper(i) await(sleep(1 + i / count)) end
+  local function sleeper(i)
+    ticker.asleep = ticker.asleep + 1
+    await(sleep(1 + i / count))
+  end
 
   local tasks = {}
   local base, begun = measure.resident(), loop:time()
   start()
   for i = 1, count do tasks[i] = create_task(sleeper, i) end
-  last = loop:time()
+  ticker.made()
   for i = 1, count do await(tasks[i]) end
   stop()
   print(("seconds=%.2f"):format(loop:time() - begun))
-  print(("gap_ms=%.1f"):format(gap * 1000))
+  ticker.report()
   measure.peak(base, count)
-  ticker:cancel()
+  ticking:cancel()
 end)
 
 main("mem_future", function(count, loop)

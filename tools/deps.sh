@@ -5,6 +5,7 @@
 #   deps.sh test           and what the specs need
 #   deps.sh all            and what 'make check' and packaging need
 #   deps.sh ci             and the slow checkers
+#   deps.sh bench          build, and what 'make bench' compares with
 #   deps.sh --check GROUP  install nothing: say what is missing, and fail
 #
 # When nothing is missing it says nothing, asks nothing and ends at once.
@@ -22,7 +23,8 @@ case $group in
   test) level=2 ;;
   all) level=3 ;;
   ci) level=4 ;;
-  *) echo "deps.sh: no group '$group': it is build, test, all or ci" >&2
+  bench) level=1 ;;
+  *) echo "deps.sh: no group '$group': it is build, test, all, ci or bench" >&2
      exit 2 ;;
 esac
 
@@ -56,6 +58,13 @@ has_lua_module () {
   l=$(find_lua) && "$l" -e "require '$1'" >/dev/null 2>&1
 }
 
+has_uvloop () {
+  for p in ${PYTHON:-/usr/bin/python3 python3}; do
+    "$p" -c 'import uvloop' >/dev/null 2>&1 && return 0
+  done
+  return 1
+}
+
 # Names of what is missing, as keys of 'package_of' below.
 missing () {
   have "${CC:-cc}" || echo cc
@@ -64,6 +73,13 @@ missing () {
   find_lua >/dev/null || echo lua
   has_lua_headers || echo luaheaders
   has_libuv || echo libuv
+  if [ "$group" = bench ]; then
+    has_uvloop || echo uvloop
+    has_lua_module luv || echo lua-luv
+    has_lua_module cqueues || echo lua-cqueues
+    have "${GO:-go}" || echo go
+    have "${NODE:-node}" || echo nodejs
+  fi
   [ $level -ge 2 ] || return 0
   has_lua_module busted.runner || echo busted
   have python3 || echo python
@@ -101,6 +117,14 @@ package_of () {
     apt:busted) echo lua-busted ;;
     apt:python|dnf:python|apk:python) echo python3 ;;
     apt:luacheck) echo lua-check ;;
+    apt:go) echo golang-go ;;
+    apt:uvloop|dnf:uvloop) echo python3-uvloop ;;
+    dnf:go) echo golang ;;
+    apk:uvloop) echo py3-uvloop ;;
+    apk:lua-luv) echo lua5.4-luv ;;
+    apk:lua-cqueues) echo lua5.4-cqueues ;;
+    pacman:uvloop) echo python-uvloop ;;
+    brew:nodejs) echo node ;;
     dnf:cc|apk:pkgconfig|dnf:pkgconfig)
       [ "$2" = cc ] && echo gcc || echo pkgconf ;;
     dnf:lua) echo lua ;;

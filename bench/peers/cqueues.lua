@@ -145,17 +145,16 @@ main("lock", function(count)
 end)
 
 main("million", function(count, loop)
-  local gap, last, ticking = 0, nil, true
+  local ticker, ticking = measure.ticker(count), true
   loop:wrap(function()
     while ticking do
       sleep(0.001)
-      local now = cqueues.monotime()
-      if last then gap = math.max(gap, now - last) end
-      last = now
+      ticker.tick()
     end
   end)
   local left, done = count, condition.new()
   local function sleeper(i)
+    ticker.asleep = ticker.asleep + 1
     sleep(1 + i / count)
     left = left - 1
     if left == 0 then done:signal() end
@@ -164,11 +163,11 @@ main("million", function(count, loop)
   local base, begun = measure.resident(), cqueues.monotime()
   start()
   for i = 1, count do loop:wrap(sleeper, i) end
-  last = cqueues.monotime()
+  ticker.made()
   done:wait()
   stop()
   print(("seconds=%.2f"):format(cqueues.monotime() - begun))
-  print(("gap_ms=%.1f"):format(gap * 1000))
+  ticker.report()
   measure.peak(base, count)
   ticking = false
 end)

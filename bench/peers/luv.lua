@@ -156,26 +156,27 @@ main("timers", function(count)
 end)
 
 main("million", function(count)
-  local gap, last, ticking = 0, nil, true
+  local ticker, ticking = measure.ticker(count), true
   spawn(function()
     while ticking do
       sleep(0.001)
-      local now = measure.now()
-      if last then gap = math.max(gap, now - last) end
-      last = now
+      ticker.tick()
     end
   end)
-  local function sleeper(i) sleep(1 + i / count) end
+  local function sleeper(i)
+    ticker.asleep = ticker.asleep + 1
+    sleep(1 + i / count)
+  end
 
   local tasks = {}
   local base, begun = measure.resident(), measure.now()
   start()
   for i = 1, count do tasks[i] = spawn(sleeper, i) end
-  last = measure.now()
+  ticker.made()
   for i = 1, count do get(tasks[i]) end
   stop()
   print(("seconds=%.2f"):format(measure.now() - begun))
-  print(("gap_ms=%.1f"):format(gap * 1000))
+  ticker.report()
   measure.peak(base, count)
   ticking = false
 end)

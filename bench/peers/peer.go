@@ -280,15 +280,22 @@ func cancel(count int) {
 
 func million(count int) {
 	var group sync.WaitGroup
-	var gap, last time.Duration
+	var beginGap, gap, last time.Duration
+	asleep := 0
 	go func() {
+		all := false
 		for {
 			time.Sleep(time.Millisecond)
 			now := time.Since(begun)
-			if last != 0 && now-last > gap {
-				gap = now - last
+			if longest := &beginGap; last != 0 {
+				if all {
+					longest = &gap
+				}
+				if now-last > *longest {
+					*longest = now - last
+				}
 			}
-			last = now
+			last, all = now, asleep == count
 		}
 	}()
 	base, first := status("VmRSS"), time.Since(begun)
@@ -296,14 +303,16 @@ func million(count int) {
 	for i := 1; i <= count; i++ {
 		group.Add(1)
 		go func(i int) {
+			asleep++ // one thread: see GOMAXPROCS
 			time.Sleep(time.Second + time.Second*time.Duration(i)/time.Duration(count))
 			group.Done()
 		}(i)
 	}
-	last, gap = time.Since(begun), 0
+	last, beginGap = time.Since(begun), 0
 	group.Wait()
 	stop()
 	fmt.Printf("seconds=%.2f\n", (time.Since(begun) - first).Seconds())
+	fmt.Printf("begin_gap_ms=%.1f\n", float64(beginGap.Microseconds())/1000)
 	fmt.Printf("gap_ms=%.1f\n", float64(gap.Microseconds())/1000)
 	peak(base, count)
 }

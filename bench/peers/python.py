@@ -238,18 +238,21 @@ async def cancel(count):
 
 @workload
 async def million(count):
-    gap, last = 0.0, None
+    gaps, asleep, last = {False: 0.0, True: 0.0}, 0, None
 
     async def tick():
-        nonlocal gap, last
+        nonlocal last
+        all_asleep = False
         while True:
             await asyncio.sleep(0.001)
             now = time.monotonic()
             if last is not None:
-                gap = max(gap, now - last)
-            last = now
+                gaps[all_asleep] = max(gaps[all_asleep], now - last)
+            last, all_asleep = now, asleep == count
 
     async def sleeper(i):
+        nonlocal asleep
+        asleep += 1
         await asyncio.sleep(1 + i / count)
 
     ticker = asyncio.create_task(tick())
@@ -260,7 +263,8 @@ async def million(count):
         for task in tasks:
             await task
     print("seconds=%.2f" % (time.monotonic() - begun))
-    print("gap_ms=%.1f" % (gap * 1000))
+    print("begin_gap_ms=%.1f" % (gaps[False] * 1000))
+    print("gap_ms=%.1f" % (gaps[True] * 1000))
     peak(base, count)
     ticker.cancel()
 
