@@ -84,7 +84,7 @@ end
 -- operations, and how often it is run. Prints ns and wall, per operation.
 function measure.main(workloads)
   local run, count = workloads[arg[1]], tonumber(arg[2])
-  if not run then return print("absent=1") end
+  if not run then return print("missing=1") end
   local repeats = tonumber(arg[3]) or 1
   for _ = 1, repeats do run(count) end
   if not cpu_start then return end

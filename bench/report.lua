@@ -26,6 +26,8 @@ local GOALS = {
     a = {"pingpong", "ns", "casync"}, b = {"switch", "ns", "bare"}},
   {what = "call of an async function: times a bare resume and yield", most = 1.2,
     a = {"call", "ns", "casync"}, b = {"switch", "ns", "bare"}},
+  {what = "TCP echo of 64 bytes: times the processor time of C on libuv", most = 1.11,
+    a = {"echo_small", "ns", "casync"}, b = {"echo_small", "ns", "libuv"}},
   {what = "sleeping task: peak memory, bytes", most = 1500, a = {"million", "bytes", "casync"}},
   {what = "a million tasks asleep: times the memory of bare coroutines", most = 1.3,
     full = true, a = {"million", "mb", "casync"}, b = {"million", "mb", "bare"}},

@@ -17,8 +17,8 @@
 local here = arg[0]:match("^(.*/)") or "./"
 local report = dofile(here .. "report.lua")
 
--- One operation of each, in ns. `files` names the programs of the peers that
--- have one, where they aren't in the files of PEERS.
+-- One operation of each, in ns. A `program`, a Lua file with its arguments,
+-- runs the workload as any peer: the last arguments are the peer and the count.
 local WORKLOADS = {
   {name = "switch", what = "switch: await(sleep(0)), 10 tasks", count = 1000000},
   {name = "call", what = "call of an async function", count = 2000000},
@@ -198,8 +198,12 @@ end
 
 --- The command that runs a workload as this peer, or nil.
 local function command(peer, workload)
+  if workload.program then
+    local line = lua_command(here .. workload.program[1])
+    for i = 2, #workload.program do line = line .. " " .. quote(workload.program[i]) end
+    return ("%s %s %%d"):format(line:gsub("%%", "%%%%"), peer.name)
+  end
   local file = peer.file
-  if workload.files then file = workload.files[peer.name] end
   if not file then return nil end
   peer.commands = peer.commands or {}
   peer.commands[file] = peer.commands[file] or peer.command(here .. file)
@@ -241,16 +245,16 @@ end
 --- Run a workload as every peer that has it, in turn. Gives medians as
 -- medians[key][peer]. `takes(peer)` can leave a peer out.
 local function compare(workload, count, rounds, repeats, takes)
-  local runs, absent = {}, {}
+  local runs, missing = {}, {}
   for round = 1, rounds do
     for _, peer in ipairs(peers) do
-      local line = not absent[peer] and (not takes or takes(peer.name))
+      local line = not missing[peer] and (not takes or takes(peer.name))
         and command(peer, workload)
       if line then
         say("%s of %d: %s, run %d of %d", workload.name, count, peer.name, round, rounds)
         local values = measure(line:format(count, repeats or 1))
-        if values.absent then
-          absent[peer] = true
+        if values.missing then
+          missing[peer] = true
         else
           for key, value in pairs(values) do
             runs[key] = runs[key] or {}

@@ -244,5 +244,5 @@ if (workloads[name]) {
     console.log(`wall=${(wall / count / repeats).toFixed(2)}`);
   }
 } else {
-  console.log("absent=1");
+  console.log("missing=1");
 }

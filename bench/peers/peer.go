@@ -393,7 +393,7 @@ var workloads = map[string]func(int){
 func main() {
 	workload := workloads[os.Args[1]]
 	if workload == nil {
-		fmt.Println("absent=1")
+		fmt.Println("missing=1")
 		return
 	}
 	count, _ := strconv.Atoi(os.Args[2])

@@ -332,7 +332,7 @@ def main():
     name, count = arguments[0], int(arguments[1])
     repeats = int(arguments[2]) if len(arguments) > 2 else 1
     if name not in workloads:
-        print("absent=1")
+        print("missing=1")
         return
     if "--uvloop" in sys.argv:
         import uvloop
