@@ -40,7 +40,7 @@ for workload; do
     { echo "$workload failed" >&2; exit 1; }
   printf '%-14s %6d instructions per operation\n' "$workload" \
     $(((twice - once) / n))
-  [ -z "${TOP:-}" ] ||
+  [ "${TOP:-0}" = 0 ] ||
     callgrind_annotate "$folder/callgrind.$workload" |
     grep -E '^ *[0-9,]+ \(' | sed -n "2,$((TOP + 1))p"
 done

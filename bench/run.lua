@@ -382,7 +382,7 @@ section {title = "bytes of resident memory per piece", compared = true,
 if wants("start") then
   -- What a process needs to start, load and end: by the shell's `times`.
   local times, memory, heap = {}, {}, nil
-  local runs = scaled(40, 5)
+  local runs = scaled(20, 5)
   for _, peer in ipairs(peers) do
     local line = command(peer, {name = "start"}):format(1, 1)
     say("start: %s", peer.name)
@@ -411,7 +411,7 @@ if wants("growth") then
     for _, size in ipairs(SIZES) do
       if size <= math.max(10000, 1000000 * scale) then
         -- Small ones again and again, so that there is something to measure.
-        local repeats = math.max(1, scaled(100000, 1000) // size)
+        local repeats = math.max(1, scaled(30000, 1000) // size)
         local got = compare(workload, size, size < 1000000 and math.min(rounds, 3) or 1, repeats,
           function(peer)
             return GROWTH_PEERS[peer] and (last[peer] or 0) * size / 1e9 < TOO_LONG
