@@ -236,8 +236,9 @@ local function rewrite(path, results)
   local first, all, last =
     text:match("^(.*<!%-%- bench:begin ?(%l*) %-%->\n).*(<!%-%- bench:end %-%->.*)$")
   assert(first, path .. " has no lines <!-- bench:begin --> and <!-- bench:end -->")
+  text = first .. report.readme(results, all == "all") .. last
   file = assert(io.open(path, "w"))
-  file:write(first, report.readme(results, all == "all"), last)
+  file:write(text)
   file:close()
 end
 

@@ -277,12 +277,19 @@ async def mem_future(count):
             futures[i] = loop.create_future()
 
 
+def leave():
+    """End at once: to cancel all waiters of a lock takes quadratic time."""
+    sys.stdout.flush()
+    os._exit(0)
+
+
 async def waiting(count, wait):
     tasks = [None] * count
     with memory(count):
         for i in range(count):
             tasks[i] = asyncio.create_task(wait())
         await asyncio.sleep(0)
+    leave()
 
 
 @workload
@@ -318,8 +325,7 @@ async def mem_connection(count):
         for i in range(count):
             clients[i] = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.sleep(0.05)
-    sys.stdout.flush()
-    os._exit(0)
+    leave()
 
 
 @workload
