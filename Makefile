@@ -402,15 +402,8 @@ help:
 	@echo
 	@echo "CC CFLAGS LDFLAGS LUA LUA_CFLAGS LIBUV_CFLAGS LIBUV_LIBS can be set."
 
-.PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan \
-  valgrind gc cancel-everywhere leaks torture schedules threads syscalls soak \
-  mutants coverage check check-lua check-warnings check-cppcheck check-tidy \
-  check-layers rockspec install uninstall dist clean help
-  valgrind gc torture syscalls soak coverage check check-lua check-warnings \
-  check-cppcheck check-tidy check-layers rockspec install uninstall dist \
-  clean help
-  valgrind gc coverage mutants check check-lua check-warnings check-cppcheck \
 .PHONY: all need-build FORCE demo test spec deps bench bench-readme \
-  bench-plots bench-instructions bench-deps asan ubsan tsan \
-  valgrind gc coverage check check-lua check-warnings check-cppcheck \
-  check-tidy check-layers rockspec install uninstall dist clean help
+  bench-plots bench-instructions bench-deps asan ubsan tsan valgrind gc \
+  cancel-everywhere leaks torture schedules threads syscalls soak mutants \
+  coverage check check-lua check-warnings check-cppcheck check-tidy \
+  check-layers rockspec install uninstall dist clean help
