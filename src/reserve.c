@@ -14,6 +14,8 @@
 ** needs are opened and closed before.
 */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,16 +49,17 @@ static size_t tablesize (int fd) {
 }
 
 
-/* Are there 2n descriptors, and a table for them? */
-static int openpipes (Core *c, int n) {
-  uv_file fds[6];
-  int opened = 0, status = 0, highest = 0;
-  while (opened < 2 * n && status == 0) {
-    status = uv_pipe(fds + opened, 0, 0);
-    if (status == 0) opened += 2;
+/* Are there 'n' descriptors, and a table for them? */
+static int opensome (Core *c, int n) {
+  int fds[6];
+  int opened = 0, highest = 0, status = 0;
+  while (opened < n && status == 0) {
+    int fd = opened == 0 ? open("/", O_RDONLY | O_CLOEXEC)
+                         : fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) status = uv_translate_sys_error(errno);
+    else fds[opened++] = fd;
+    if (fd > highest) highest = fd;
   }
-  for (int i = 0; i < opened; i++)
-    if (fds[i] > highest) highest = fds[i];
   if (status == 0) status = probe(c, fds[0], tablesize(highest));
   while (opened > 0) close(fds[--opened]);
   return status;
@@ -66,7 +69,7 @@ static int openpipes (Core *c, int n) {
 int ca_reserve_loop (Core *c, uv_loop_t *uv) {
   /* A loop has four descriptors, and the process two for signals. */
   static atomic_bool signals;
-  int status = openpipes(c, atomic_load(&signals) ? 2 : 3);
+  int status = opensome(c, atomic_load(&signals) ? 4 : 6);
   if (status == 0) status = uv_loop_init(uv);
   if (status == 0) atomic_store(&signals, true);
   return status;
