@@ -40,7 +40,8 @@ typedef struct Member {
   Job job;
   List link;                    /* in roster->members */
   Roster *roster;
-  Future *future;
+  Future *future;               /* may be collected once it is queued */
+  bool task;                    /* it is a task */
   bool watched;                 /* Lua wants to see it, however it ends */
   bool pinned;                  /* it does see it: the future is pinned */
   bool queued;                  /* its job is in the ready queue */
@@ -75,7 +76,7 @@ static void pushfuture (lua_State *L, Core *c, const Member *m, int idx) {
    roster goes. */
 static void forget (lua_State *L, Core *c, Member *m) {
   Roster *r = m->roster;
-  if (m->future->head.kind != KIND_TASK) {
+  if (!m->task) {       /* then the table has kept it */
     ca_anchor_push(L, c, r->loop, r->slot);
     lua_getiuservalue(L, -1, RUV_OTHERS);
     lua_pushnil(L);
@@ -103,7 +104,7 @@ static void memberjob (lua_State *L, Loop *l, Job *job) {
     ca_anchor_push(L, c, l, f->slot);
     ca_future_unpin(L, c, f);
   }
-  forget(L, c, m);      /* not yet collected: nothing is allocated here */
+  forget(L, c, m);
   if (pinned) ca_loop_call(L, l, 1, "Exception in a task group", 0);
   if (r->count == 0 && r->waiter != NULL) {
     Task *t = r->waiter;
@@ -213,6 +214,7 @@ static int roster_add (lua_State *L) {
   m->job.run = memberjob;
   m->roster = r;
   m->future = f;
+  m->task = f->head.kind == KIND_TASK;
   m->watched = lua_toboolean(L, 3);
   list_append(&r->members, &m->link);
   r->count++;
@@ -239,7 +241,7 @@ static int roster_list (lua_State *L) {
   lua_Integer n = 0;
   for (List *p = r->members.next; p != &r->members; p = p->next) {
     const Member *m = container_of(p, Member, link);
-    if (m->future->head.state != PENDING) continue;
+    if (m->queued || m->future->head.state != PENDING) continue;
     pushfuture(L, c, m, 1);
     lua_rawseti(L, 2, ++n);
   }
@@ -255,7 +257,7 @@ static int roster_cancel (lua_State *L) {
   lua_settop(L, 1);
   for (List *p = r->members.next; p != &r->members; p = p->next) {
     const Member *m = container_of(p, Member, link);
-    if (m->future->head.state != PENDING) continue;
+    if (m->queued || m->future->head.state != PENDING) continue;
     pushfuture(L, c, m, 1);
     ca_future_cancel(L, c, 2, 0);
     lua_settop(L, 1);
