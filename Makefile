@@ -254,6 +254,16 @@ leaks: all $(COUNTS)
 cancel-everywhere: all $(COUNTS)
 	@$(call eachfile,1) $(LUA) spec/support/cancelling.lua
 
+# The same where data races and leaks show.
+threads-tsan:
+	@$(MAKE) --no-print-directory BUILD=build-tsan \
+	 CFLAGS="$(SANITIZE) -fsanitize=thread" threads
+
+threads-asan:
+	@ASAN_OPTIONS=detect_leaks=1:$(ASAN_OPTIONS) \
+	 $(MAKE) --no-print-directory BUILD=build-asan \
+	 CFLAGS="$(SANITIZE) -fsanitize=address" threads
+
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
 	 { echo "'make coverage' needs gcovr: please install it" >&2; exit 1; }
@@ -387,6 +397,8 @@ help:
 	@echo "make leaks       the specs six times: nothing may grow"
 	@echo "make cancel-everywhere"
 	@echo "                 the specs with a cancellation at each of their awaits"
+	@echo "make threads threads-tsan threads-asan"
+	@echo "                 Lua states in threads; THREADS=16 STATES=18 of each"
 	@echo "make coverage    which lines of C and Lua the specs reach"
 	@echo "make syscalls    programs under system calls that fail, one by one"
 	@echo "make soak        ten minutes at full speed: does anything grow? SOAK=seconds"
@@ -407,3 +419,7 @@ help:
   cancel-everywhere leaks torture schedules threads syscalls soak mutants \
   coverage check check-lua check-warnings check-cppcheck check-tidy \
   check-layers rockspec install uninstall dist clean help
+.PHONY: all need-build FORCE demo test spec deps bench asan ubsan tsan schedules threads \
+  threads-tsan threads-asan \
+  valgrind gc coverage check check-lua check-warnings check-cppcheck \
+  check-tidy check-layers rockspec install uninstall dist clean help

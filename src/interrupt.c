@@ -30,7 +30,7 @@
 #include "task.h"
 
 static _Atomic(Loop *) target;
-static pthread_t owner;                 /* the main thread */
+static _Atomic(pthread_t) owner;        /* the main thread */
 static struct sigaction before;         /* put back at the end */
 static _Atomic(lua_State *) hooked;     /* who is to raise, or NULL */
 
@@ -75,8 +75,8 @@ static void raisehook (lua_State *L, lua_Debug *ar) {
 static void onsigint (int sig) {
   Loop *l = atomic_load(&target);
   if (l == NULL) return;
-  if (!pthread_equal(pthread_self(), owner)) {
-    pthread_kill(owner, sig);
+  if (!pthread_equal(pthread_self(), atomic_load(&owner))) {
+    pthread_kill(atomic_load(&owner), sig);
     return;
   }
   l->nsignals = l->nsignals + 1;
@@ -126,7 +126,9 @@ static int interrupt_begin (lua_State *L) {
   lua_settop(L, 2);
   struct sigaction now;
   Loop *none = NULL;
-  if (!mainthread() || sigaction(SIGINT, NULL, &now) != 0 ||
+  bool here = mainthread();
+  if (here) atomic_store(&owner, pthread_self());
+  if (!here || sigaction(SIGINT, NULL, &now) != 0 ||
       (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) ||
       !atomic_compare_exchange_strong(&target, &none, l)) {
     lua_pushboolean(L, false);
@@ -137,7 +139,6 @@ static int interrupt_begin (lua_State *L) {
   lua_rawgeti(L, -1, ERR_KEYBOARDINTERRUPT + 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "casync.KeyboardInterrupt");
   before = now;
-  owner = pthread_self();
   l->nsignals = l->seensignals = 0;
   l->signalled = signalled;
   struct sigaction ours;
