@@ -47,7 +47,8 @@ describe("States in threads #programs", function()
 end)
 
 describe("The core", function()
-  -- What belongs to the process: SIGINT, and what libuv's pool is known for.
+  -- What belongs to the process: SIGINT, and what is known of libuv's pool and
+  -- of its descriptors for signals.
   local meant = {
     before = true, hooked = true, known = true, owner = true,
     registered = true, signals = true, target = true, uncaught = true,
