@@ -176,6 +176,19 @@ local function others(loop)
   return list
 end
 
+local function descriptors()
+  local _, n = counts()
+  return n
+end
+
+-- What the loop and the process hold. A connection that nobody reads is an
+-- open descriptor, but no active handle.
+local function census(loop)
+  local now = core.census(loop)
+  now.descriptors = descriptors()
+  return now
+end
+
 -- End what was cut off with the body.
 local function endall(loop)
   local left = others(loop)
@@ -196,18 +209,21 @@ end
 -- In a task: see what is left then.
 local function sweep(loop, before)
   endall(loop)
-  local census
+  local now
   for i = 1, GRACE do
     if i <= 3 then collectgarbage() end
     helper.settle()
-    census = core.census(loop)
-    if i > 2 and census.handles <= before.handles then break end
+    now = census(loop)
+    if i > 2 and now.handles <= before.handles
+        and now.descriptors <= before.descriptors then
+      break
+    end
     core.await(casync.sleep(0.001))
   end
   -- No anchors: a gather of futures that nobody will settle has one.
-  for _, kind in ipairs {"timers", "handles", "tasks"} do
-    if census[kind] > before[kind] then
-      problem("%d %s left", census[kind] - before[kind], kind)
+  for _, kind in ipairs {"timers", "handles", "tasks", "descriptors"} do
+    if now[kind] > before[kind] then
+      problem("%d %s left", now[kind] - before[kind], kind)
     end
   end
 end
@@ -220,7 +236,7 @@ local function instrument(body, ...)
   local result = table.pack(pcall(runner.run, runner, function(...)
     run.main, run.live = casync.current_task(), true
     stop = insist(loop)
-    before = core.census(loop)
+    before = census(loop)
     if run.way ~= "timeout" then return body(...) end
     local scope <close> = casync.timeout(nil)
     run.scope = scope
@@ -254,11 +270,6 @@ function casync.run(main, ...)
     return casync_run(main, ...)
   end
   return instrument(main, ...)
-end
-
-local function descriptors()
-  local _, n = counts()
-  return n
 end
 
 -- One run of a spec, cancelled at its `at`-th await. Gives the run, and
