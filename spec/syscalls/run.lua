@@ -461,7 +461,10 @@ local function points_of(program)
     end
   end
   for _, hindrance in ipairs(HINDRANCES) do
-    points[#points + 1] = {program = program, hindrance = hindrance}
+    -- io.popen's reads do not stand signals.
+    if not (program.popen and hindrance.name == "storm") then
+      points[#points + 1] = {program = program, hindrance = hindrance}
+    end
   end
   return points
 end
