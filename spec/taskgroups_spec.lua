@@ -465,3 +465,54 @@ describe("A TaskGroup", function()
     end))
   end))
 end)
+
+describe("A TaskGroup whose loop is stopped", function()
+  it("takes tasks, and goes with the loop when that is closed", function()
+    local loop = casync.new_event_loop()
+    local contexts = helper.capture(loop)
+    local group, ran
+    loop:create_task(function()
+      group = casync.TaskGroup()
+      group:create_task(forever)
+      loop:stop()
+      forever()
+    end)
+    loop:run_forever()
+    group:create_task(function()
+      ran = true
+      loop:stop()
+    end)
+    loop:run_forever()
+
+    loop:close()
+
+    assert.is_true(ran)
+    for _, context in ipairs(contexts) do
+      assert.matches("destroyed but it is pending", context.message)
+    end
+  end)
+end)
+
+describe("A TaskGroup whose loop has a task factory", function()
+  it("takes futures that are no tasks", async(function()
+    local loop = casync.get_running_loop()
+    loop:set_task_factory(function(l, coro)
+      return casync.shield(casync.Task(coro, {loop = l}))
+    end)
+    local done = 0
+    local ok, err = pcall(function()
+      local group <close> = casync.TaskGroup()
+      for _ = 1, 3 do
+        group:create_task(function()
+          await(sleep(0))
+          done = done + 1
+        end)
+      end
+      assert.equal(3, #group:tasks())
+    end)
+    loop:set_task_factory(nil)
+
+    assert.is_true(ok, tostring(err))
+    assert.equal(3, done)
+  end))
+end)
