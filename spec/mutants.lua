@@ -127,8 +127,8 @@ return {
   {
     name = "a failed task does not cancel the others of its group",
     file = "lua/casync/taskgroups.lua",
-    find = "for _, task in ipairs(list) do task:cancel() end",
-    put = "for _, task in ipairs(list) do task:done() end",
+    find = "self.aborting = true\n  self.roster:cancel()",
+    put = "self.aborting = true",
     specs = "spec/taskgroups_spec.lua",
   },
   {
@@ -141,9 +141,8 @@ return {
   {
     name = "the generators of a task stay open when it ends",
     file = "lua/casync/generators.lua",
-    find = "for _, self in ipairs(list) do\n"
-      .. "    if self.state == \"suspended\" then",
-    put = "for _, self in ipairs(list) do\n    if self.state == \"new\" then",
+    find = "  if stateof(self) == \"suspended\" then close_later(",
+    put = "  if stateof(self) == \"new\" then close_later(",
     specs = "spec/generators_spec.lua",
   },
 
@@ -174,8 +173,8 @@ return {
   {
     name = "a sleep wakes its task one round early",
     file = "src/task.c",
-    find = "  t->firing = true;\n  t->job.run = fired;\n"
-      .. "  ca_loop_post(t->future.loop, &t->job);",
+    find = "  t->firing = true;\n  t->alarm.run = fired;\n"
+      .. "  ca_loop_post(t->future.loop, &t->alarm);",
     put = "  (void)fired;\n  ca_task_wake(t);",
     specs = "spec/tasks_spec.lua",
   },

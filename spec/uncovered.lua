@@ -19,12 +19,13 @@ return {
     {"src/sleep.c", "startsleep", "ca_nomem(L);"},
     {"src/stream.c", "startwrite", "n->writeerr = status;"},
     {"src/stream.c", "queue", "n->writeerr = UV_ENOMEM;"},
+    {"src/roster.c", "refuse", "ca_anchor_drop(L, c, r->loop, r->slot);"},
+    {"src/roster.c", "roster_add", "lua_pushliteral(L, \"not enough memory\");"},
     {"src/task.c", "finish", "t->outcome = RAISED;"},
     {"src/task.c", "findcoroutine", "ca_task_unpool(L, c, t);"},
+    {"src/task.c", "resume", "return stillborn(L, l, t, anchors, RAISED);"},
     {"src/tcp.c", "runjob", "list_remove(first);"},
-    {"lua/casync/taskgroups.lua", "abort", "for task in next, self.members"},
     {"lua/casync/taskgroups.lua", "broken", "self.broken = err"},
-    {"lua/casync/taskgroups.lua", "add", "self.members[task] = nil"},
   },
 
   {"the system refuses what it never refuses here",
@@ -39,6 +40,7 @@ return {
     {"src/stream.c", "ca_conn_newtcp", "ca_free(l->core, n, sizeof *n);"},
     {"src/tcp.c", "connect_start", "lua_gc(L, LUA_GCCOLLECT);"},
     {"src/tcp.c", "acceptone", "dropspare(l);"},
+    {"src/tcp.c", "acceptone", "l->trouble = status;"},
     {"src/tcp.c", "onconnection", "if (l->nerrors++ == 0) {"},
     {"src/tcp.c", "bindsocket", "return uv_translate_sys_error(errno);"},
     {"src/tcp.c", "server_listen", "ca_anchor_drop(L, c, l->loop, slot);"},
@@ -56,11 +58,11 @@ return {
   },
 
   {"the peer would have to fail within the time between two callbacks",
+    {"src/stream.c", "read_giveback", "static void read_giveback"},
     {"src/stream.c", "dropinput", "else n->readerr = (int)nread;"},
     {"src/stream.c", "dropinput", "else advance(n);"},
     {"src/stream.c", "onclosetimer", "n->left = left;"},
     {"src/stream.c", "drain_finish", "ca_error_uv(L, c, UV_ECONNABORTED"},
-    {"src/dns.c", "lookup_giveback", "static void lookup_giveback"},
     {"src/stream.c", "read_giveup", "pausereading(n);"},
   },
 
@@ -74,6 +76,7 @@ return {
     {"src/loop.c", "ca_loop_report", "lua_pop(L, 1);"},
     {"src/loop.c", "ca_loop_running", "luaL_error("},
     {"src/loop.c", "deadlock", "luaL_error("},
+    {"src/roster.c", "roster_add", "return luaL_error(L, \"the task belongs"},
     {"src/tcp.c", "checkaddress", "luaL_argerror("},
     {"src/watch.c", "watch_new", "return luaL_error(L, \"the future at"},
   },
@@ -127,7 +130,7 @@ return {
   },
 
   {"the hook by which lines of Lua are counted has it done before",
-    {"src/task.c", "equip", "ca_task_attach(L, c, t"},
+    {"src/task.c", "equip", "attach(L, c, t"},
   },
 
   {"finalisers run without hooks, so lines of Lua are not counted there",
