@@ -179,6 +179,15 @@ static int cancelledlate (lua_State *L, Core *c, Task *t, Object *o) {
 }
 
 
+/* The awaited future, at index 1, has settled. */
+static int awaited (lua_State *L, Core *c, const Future *f) {
+  if (f->head.state != RETURNED || f->head.n != 1 ||
+      f->head.kind == KIND_COMBINE) return ca_future_result(L, c, 1);
+  lua_getiuservalue(L, 1, FUV_VALUE);
+  return 1;
+}
+
+
 /* The wait is over. What was awaited is at index 1. */
 static int awaitk (lua_State *L, int status, lua_KContext ctx) {
   Core *c = (Core *)ctx;
@@ -195,7 +204,7 @@ static int awaitk (lua_State *L, int status, lua_KContext ctx) {
     return ca_task_raisecancelled(L, c, t);
   }
   if (t->mustcancel) return cancelledlate(L, c, t, o);
-  if (o->kind != KIND_OP) return ca_future_result(L, c, 1);
+  if (o->kind != KIND_OP) return awaited(L, c, (Future *)o);
   Op *op = (Op *)o;
   int n = op->type->finish(L, c, op);
   if (n != CA_AGAIN) {
@@ -250,7 +259,7 @@ static void tasksettled (Node *node) {
 static int awaitfuture (lua_State *L, Core *c, Future *f) {
   Task *t = enter(L, c);
   keepfirst(L);
-  if (f->head.state != PENDING) return ca_future_result(L, c, 1);
+  if (f->head.state != PENDING) return awaited(L, c, f);
   if (f == &t->future)
     return luaL_error(L, "Task cannot await on itself: %s",
                       luaL_tolstring(L, 1, NULL));

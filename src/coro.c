@@ -186,9 +186,9 @@ static int reused (lua_State *L, int idx) {
 }
 
 
-/* It is run, or given to a task, now. */
-static void opened (lua_State *L, Core *c, Object *o) {
-  if (o->state != NEW) reused(L, lua_gettop(L));
+/* It (at 'idx') is run, or given to a task, now. */
+static void opened (lua_State *L, Core *c, Object *o, int idx) {
+  if (o->state != NEW) reused(L, idx);
   o->state = OPENED;
   if (c->lastcoro == o) c->lastcoro = NULL;
 }
@@ -206,12 +206,30 @@ int ca_coro_unpack (lua_State *L, Core *c, Object *o) {
   int idx = lua_gettop(L);
   int nargs = (int)o->n;
   if (nargs > 10) luaL_checkstack(L, nargs + 8, "too many arguments");
-  opened(L, c, o);
+  opened(L, c, o, idx);
   for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
   lua_getiuservalue(L, idx, CUV_FUNCTION);
   spare(L, c, o, idx);
   lua_replace(L, idx);
   return nargs;
+}
+
+
+void ca_coro_load (lua_State *L, Core *c, Object *o, Future *task) {
+  opened(L, c, o, 1);
+  task->head.n = o->n;
+  lua_getiuservalue(L, 1, CUV_FUNCTION);
+  lua_setiuservalue(L, 2, FUV_EXTRA);
+  if (o->n > 1) {
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, 2, FUV_VALUE);
+    return;
+  }
+  if (o->n == 1) {
+    lua_getiuservalue(L, 1, CUV_ARGS);
+    lua_setiuservalue(L, 2, FUV_VALUE);
+  }
+  spare(L, c, o, 1);
 }
 
 
@@ -286,7 +304,7 @@ int ca_coro_target (lua_State *L, Core *c, int idx) {
   lua_settop(L, idx);
   Object *o = ca_object(L, c, idx);
   if (o != NULL && o->kind == KIND_CORO) {
-    opened(L, c, o);
+    opened(L, c, o, idx);
     lua_getiuservalue(L, idx, CUV_FUNCTION);
     if (o->n > 1) {
       lua_insert(L, idx);

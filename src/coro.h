@@ -28,6 +28,9 @@ int ca_coro_target (lua_State *L, Core *c, int idx);
    to be used again for another call. */
 void ca_coro_keep (lua_State *L, Core *c, int idx);
 
+/* Give the new task on top what the coroutine object at index 1 is to run. */
+void ca_coro_load (lua_State *L, Core *c, Object *o, struct Future *task);
+
 /* Replace the object on top that holds 'nargs' arguments by these. */
 void ca_coro_pushargs (lua_State *L, Core *c, int nargs);
 

@@ -136,8 +136,8 @@ void ca_future_guard (lua_State *L, int idx) {
 }
 
 
-void ca_future_tell (lua_State *L, int idx, State state, uint32_t n) {
-  Future *f = (Future *)lua_touserdata(L, idx);
+void ca_future_tell (lua_State *L, Future *f, int idx, State state,
+                     uint32_t n) {
   lua_setiuservalue(L, idx, FUV_VALUE);
   f->head.state = (uint8_t)state;
   f->head.n = n;
@@ -160,7 +160,7 @@ void ca_future_settle (lua_State *L, Core *c, int idx, State state,
     f->slot = ca_anchor(L, c, f->loop);
     lua_pop(L, 1);
   }
-  ca_future_tell(L, idx, state, n);
+  ca_future_tell(L, f, idx, state, n);
   if (f->slot != 0 && f->pins == 0) {
     uint32_t slot = f->slot;
     f->slot = 0;

@@ -79,7 +79,8 @@ void ca_future_settle (lua_State *L, Core *c, int idx, State state,
                        uint32_t n);
 
 /* The part of it that raises nothing and drops no anchor. */
-void ca_future_tell (lua_State *L, int idx, State state, uint32_t n);
+void ca_future_tell (lua_State *L, Future *f, int idx, State state,
+                     uint32_t n);
 
 /* Push the results of the settled future at 'idx', or raise its error.
    Marks it as seen. */

@@ -54,7 +54,13 @@ static void createtask (lua_State *L, Core *c, Loop *l, int fn,
   }
   int nargs = ca_coro_target(L, c, fn);
   int name = options != 0 && !lua_isnil(L, fn - 1) ? fn - 1 : 0;
-  Task *t = ca_task_new(L, c, l, nargs, context, name);
+  luaL_checkstack(L, 10, "cannot make a task");
+  Task *t = ca_task_new(L, c, l);
+  t->future.head.n = (uint32_t)nargs;
+  lua_insert(L, fn);
+  if (nargs > 0) lua_setiuservalue(L, fn, FUV_VALUE);
+  lua_setiuservalue(L, fn, FUV_EXTRA);
+  ca_task_admit(L, c, t, context, name);
   if (options != 0) {
     lua_insert(L, fn - 2);
     lua_settop(L, fn - 2);
@@ -81,22 +87,30 @@ static int spawn_create_task (lua_State *L) {
 }
 
 
-/* Is it a call of create_task without options, in a running loop whose
-   tasks no factory makes? */
-static bool isplain (lua_State *L, Core *c) {
-  if (c->loop == NULL || c->factories) return false;
-  if (lua_type(L, 1) == LUA_TFUNCTION) return true;
-  if (lua_gettop(L) != 1) return false;
-  const Object *o = ca_object(L, c, 1);
-  return o != NULL && (o->kind == KIND_CORO || o->kind == KIND_OP);
+/* Make a task of the coroutine object at index 1, and push it. */
+static void spawn (lua_State *L, Core *c, Object *o) {
+  Task *t = ca_task_new(L, c, c->loop);
+  ca_coro_load(L, c, o, &t->future);
+  ca_task_admit(L, c, t, 0, 0);
+  ca_loop_post(c->loop, &t->job);
 }
 
 
+/* A call without options, in a running loop whose tasks no factory makes, is
+   done here. */
 static int newtask (lua_State *L) {
   Core *c = ca_core(L);
-  if (isplain(L, c)) {
-    createtask(L, c, c->loop, 1, 0);
-    return 1;
+  if (c->loop != NULL && !c->factories) {
+    Object *o = ca_object(L, c, 1);
+    bool alone = o != NULL && lua_gettop(L) == 1;
+    if (alone && o->kind == KIND_CORO) {
+      spawn(L, c, o);
+      return 1;
+    }
+    if ((alone && o->kind == KIND_OP) || lua_type(L, 1) == LUA_TFUNCTION) {
+      createtask(L, c, c->loop, 1, 0);
+      return 1;
+    }
   }
   lua_pushvalue(L, lua_upvalueindex(2));
   lua_insert(L, 1);

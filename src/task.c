@@ -53,7 +53,7 @@
 ** ======================================================== */
 
 /* Slots of 'taskmain'. */
-enum { MAIN_TASK = 1, MAIN_HANDLER, MAIN_FUNCTION };
+enum { MAIN_HANDLER = 1, MAIN_TASK, MAIN_FUNCTION };
 
 /* What lies at the bottom of each coroutine, for every task that uses it. */
 enum { CO_TASKMAIN = 1, CO_HANDLER, CO_BASE = CO_HANDLER };
@@ -148,8 +148,7 @@ static int raised (lua_State *L, Core *c, Task *t) {
 
 
 static int taskmaink (lua_State *L, int status, lua_KContext ctx) {
-  Task *t = (Task *)lua_touserdata(L, MAIN_TASK);
-  (void)ctx;
+  Task *t = (Task *)ctx;
   if (status != LUA_OK && status != LUA_YIELD)
     return raised(L, ca_core(L), t);
   if (t->mustcancel) {          /* cancelled, and it never waited again */
@@ -157,13 +156,13 @@ static int taskmaink (lua_State *L, int status, lua_KContext ctx) {
     t->outcome = CANCELLED;
     return ca_task_raisecancelled(L, NULL, t);
   }
-  int n = lua_gettop(L) - MAIN_HANDLER;
+  int n = lua_gettop(L) - MAIN_TASK;
   if (n == 1 && lua_type(L, -1) == LUA_TUSERDATA &&
       ca_coro_islazy(L, ca_core(L), -1)) {
     lua_getiuservalue(L, CORE, UV_AWAIT);
     lua_insert(L, -2);
-    status = lua_pcallk(L, 1, LUA_MULTRET, MAIN_HANDLER, 0, taskmaink);
-    return taskmaink(L, status, 0);
+    status = lua_pcallk(L, 1, LUA_MULTRET, MAIN_HANDLER, ctx, taskmaink);
+    return taskmaink(L, status, ctx);
   }
   ca_future_pack(L, n);
   t->future.head.n = (uint32_t)n;
@@ -186,9 +185,10 @@ static int begin (lua_State *L) {
                        "not begun: only its loop can resume it");
     return lua_yieldk(L, 1, (lua_KContext)top, begink);
   }
+  lua_KContext ctx = (lua_KContext)t;
   int status = lua_pcallk(L, lua_gettop(L) - MAIN_FUNCTION, LUA_MULTRET,
-                          MAIN_HANDLER, 0, taskmaink);
-  return taskmaink(L, status, 0);
+                          MAIN_HANDLER, ctx, taskmaink);
+  return taskmaink(L, status, ctx);
 }
 
 
@@ -199,7 +199,7 @@ static int begink (lua_State *L, int status, lua_KContext ctx) {
 }
 
 
-/* (task, handler, function, ...): what every task's coroutine runs. */
+/* (handler, task, function, ...): what every task's coroutine runs. */
 static int taskmain (lua_State *L) {
   return begin(L);
 }
@@ -349,7 +349,7 @@ static bool end (lua_State *L, Loop *l, Task *t, int anchors, int idx) {
   t->co = t->active = NULL;
   t->place = ENDED;
   l->ntasks--;
-  ca_future_tell(L, idx, (State)t->outcome, f->head.n);
+  ca_future_tell(L, f, idx, (State)t->outcome, f->head.n);
   if (f->pins == 0) {
     ca_anchor_dropfrom(L, l, anchors, f->slot);
     f->slot = 0;
@@ -391,9 +391,9 @@ static bool stillborn (lua_State *L, Loop *l, Task *t, int anchors,
 }
 
 
-/* Push the function that the task at 'idx' runs. */
-static void pushfunction (lua_State *L, int idx) {
-  if (lua_getiuservalue(L, idx, FUV_EXTRA) != LUA_TTABLE) return;
+/* Push the function that the task on top runs. */
+static void pushfunction (lua_State *L) {
+  if (lua_getiuservalue(L, -1, FUV_EXTRA) != LUA_TTABLE) return;
   lua_rawgeti(L, -1, 1);
   lua_remove(L, -2);
 }
@@ -417,39 +417,42 @@ static lua_State *findcoroutine (lua_State *L, Core *c, Task *t, int idx,
     lua_getiuservalue(L, CORE, UV_HANDLER);
     lua_xmove(L, co, CO_BASE);
     t->poolslot = ca_pool_anchor(L, c);
-    if (t->poolslot == 0) lua_setiuservalue(L, idx, FUV_VALUE);
+    if (t->poolslot == 0) lua_setiuservalue(L, idx - 1, FUV_VALUE);
   }
   return co;
 }
 
 
-/* Give the task at 'idx', which has not begun, its coroutine, with all that
-   it needs to begin. Raises for lack of memory or too many arguments. */
-static void attach (lua_State *L, Core *c, Task *t, int idx) {
+/*
+** Give the task on top (popped), which has not begun, its coroutine, with all
+** that it needs to begin. There is room for EASYARGS arguments and for what
+** is done here. Raises for lack of memory or too many arguments.
+*/
+static void attach (lua_State *L, Core *c, Task *t) {
   int nargs = (int)t->future.head.n;
-  luaL_checkstack(L, nargs + 10, "too many arguments for a task");
-  pushfunction(L, idx);
+  if (nargs > EASYARGS)
+    luaL_checkstack(L, nargs + 10, "too many arguments for a task");
+  pushfunction(L);
   if (nargs > 0) {
-    lua_getiuservalue(L, idx, FUV_VALUE);
+    lua_getiuservalue(L, -2, FUV_VALUE);
     if (nargs > 1) ca_coro_pushargs(L, c, nargs);
   }
+  int idx = -(nargs + 2);       /* the task */
   lua_State *co = findcoroutine(L, c, t, idx, nargs + 10);
-  lua_pushvalue(co, CO_TASKMAIN);
-  lua_pushvalue(L, idx);
-  lua_xmove(L, co, 1);
-  lua_pushvalue(co, CO_HANDLER);
-  lua_xmove(L, co, nargs + 1);
   if (nargs > 0 && t->poolslot != 0) {
     lua_pushnil(L);
-    lua_setiuservalue(L, idx, FUV_VALUE);
+    lua_setiuservalue(L, idx - 1, FUV_VALUE);
   }
+  lua_pushvalue(co, CO_TASKMAIN);
+  lua_pushvalue(co, CO_HANDLER);
+  lua_xmove(L, co, nargs + 2);
   t->co = t->active = co;
 }
 
 
-/* (task): give it a coroutine, which may need memory. */
+/* (task): the same, where it may raise. */
 static void attachjob (lua_State *L, Core *c, void *task) {
-  attach(L, c, (Task *)task, 1);
+  attach(L, c, (Task *)task);
 }
 
 
@@ -458,8 +461,7 @@ static void attachjob (lua_State *L, Core *c, void *task) {
 static bool equip (lua_State *L, Core *c, Task *t, int anchors) {
   lua_rawgeti(L, anchors, t->future.slot);
   if (c->nidle > 0 && t->future.head.n <= EASYARGS) {
-    attach(L, c, t, lua_gettop(L));     /* raises nothing then */
-    lua_pop(L, 1);
+    attach(L, c, t);            /* raises nothing then */
     return true;
   }
   return ca_protect(L, c, attachjob, t, 1);
@@ -501,11 +503,14 @@ static bool resume (lua_State *L, Loop *l, Task *t, int anchors) {
       lua_pushnil(L);
       return stillborn(L, l, t, anchors, CANCELLED);
     }
-    if (t->co == NULL && !equip(L, c, t, anchors))
-      return stillborn(L, l, t, anchors, RAISED);
     nargs = (int)t->future.head.n + MAIN_FUNCTION;
-    if (tampered(L, t, nargs)) return stillborn(L, l, t, anchors, RAISED);
-    if (lua_status(t->co) == LUA_YIELD) nargs = 0;
+    if (t->co == NULL) {
+      if (!equip(L, c, t, anchors))
+        return stillborn(L, l, t, anchors, RAISED);
+    }
+    else if (tampered(L, t, nargs))
+      return stillborn(L, l, t, anchors, RAISED);
+    else if (lua_status(t->co) == LUA_YIELD) nargs = 0;
   }
   t->place = RUNNING;
   c->running = t;
@@ -572,7 +577,11 @@ static void pushcoroutine (lua_State *L, Task *t, int idx) {
 
 
 void ca_task_expose (lua_State *L, Core *c, Task *t, int idx) {
-  if (t->co == NULL) attach(L, c, t, idx);
+  if (t->co == NULL) {
+    luaL_checkstack(L, EASYARGS + 10, "cannot give a coroutine");
+    lua_pushvalue(L, idx);
+    attach(L, c, t);
+  }
   int nvalues = lua_gettop(t->co) - (CO_BASE + 1);
   if (!t->started && lua_status(t->co) == LUA_OK && nvalues > 0) {
     /* To whoever resumes it the values on its stack would look like a
@@ -609,22 +618,21 @@ static void inherithook (lua_State *L, int co) {
 }
 
 
-Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
-                   int name) {
-  if (context != 0) context = lua_absindex(L, context);
+Task *ca_task_new (lua_State *L, Core *c, Loop *l) {
   if (!l->open) luaL_error(L, "Event loop is closed");
-  luaL_checkstack(L, 10, "cannot make a task");
-  int task = lua_gettop(L) - (nargs > 0);
   Task *t = (Task *)ca_future_new(L, c, l, KIND_TASK, sizeof(Task));
-  lua_insert(L, task);
-  if (nargs > 0) lua_setiuservalue(L, task, FUV_VALUE);
-  lua_setiuservalue(L, task, FUV_EXTRA);
   list_init(&t->node.link);
-  t->future.head.n = (uint32_t)nargs;
-  t->id = (uint32_t)++c->ntasks;
   t->place = ENDED;             /* until all is in place */
   t->job.run = step;
   inittimer(t);
+  return t;
+}
+
+
+void ca_task_admit (lua_State *L, Core *c, Task *t, int context, int name) {
+  int task = lua_gettop(L);
+  Loop *l = t->future.loop;
+  t->id = (uint32_t)++c->ntasks;
   if (context != 0 || c->contexts) {
     if (context != 0) lua_pushvalue(L, context);
     else ca_context_push(L, c);
@@ -639,7 +647,9 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
     ca_future_setextra(L, task, "source");
   }
   if (lua_gethook(L) != NULL) {
-    attach(L, c, t, task);
+    luaL_checkstack(L, EASYARGS + 10, "cannot make a task");
+    lua_pushvalue(L, task);
+    attach(L, c, t);
     pushcoroutine(L, t, task);
     inherithook(L, task + 1);
     lua_settop(L, task);
@@ -647,7 +657,6 @@ Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
   t->future.slot = ca_anchor(L, c, l);  /* the last thing that may raise */
   t->place = READY;
   l->ntasks++;
-  return t;
 }
 
 /* }====================================================== */

@@ -89,14 +89,15 @@ void ca_task_park (lua_State *L, Core *c, Task *t);
 void ca_task_unlink (Task *t);
 
 /*
-** A new task, pushed. On the stack are (and are popped) what 'ca_coro_target'
-** gives: the function and, when 'nargs' is not 0, its argument or the object
-** that holds them. 'context' is the index of a context or 0 to inherit, 'name' that
-** of its name or 0. The caller makes it ready, or runs it: nothing that may
-** raise can come in between.
+** A new task, pushed. The caller puts the function into FUV_EXTRA and, as
+** head.n tells, an argument into FUV_VALUE or the object with all of them;
+** then 'ca_task_admit' makes it a task of its loop. 'context' is the index of
+** a context or 0 to inherit, 'name' that of its name or 0; the task is on
+** top. The caller makes it ready, or runs it: nothing that may raise can come
+** in between.
 */
-Task *ca_task_new (lua_State *L, Core *c, Loop *l, int nargs, int context,
-                   int name);
+Task *ca_task_new (lua_State *L, Core *c, Loop *l);
+void ca_task_admit (lua_State *L, Core *c, Task *t, int context, int name);
 
 /* Run the first step of a new task (on top) now, inside the running one. */
 void ca_task_runeagerly (lua_State *L, Core *c, Task *t);
