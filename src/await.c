@@ -277,39 +277,39 @@ static int awaitfuture (lua_State *L, Core *c, Future *f) {
 static int callk (lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
-  return lua_gettop(L);
+  return lua_gettop(L) - 1;
 }
 
 
-/* Call the function and arguments that are all of the stack. */
-static int callnow (lua_State *L, Core *c) {
+/* Call the function at index 2 with the 'nargs' values above it. */
+static int callnow (lua_State *L, Core *c, int nargs) {
   c->depth++;
-  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, callk);
+  lua_callk(L, nargs, LUA_MULTRET, 0, callk);
   c->depth--;
-  return lua_gettop(L);
+  return lua_gettop(L) - 1;
 }
 
 
 static int bouncek (lua_State *L, int status, lua_KContext ctx) {
-  Core *c = ca_core(L);
   (void)status;
-  (void)ctx;
-  return callnow(L, c);
+  return callnow(L, ca_core(L), (int)ctx);
 }
 
 
-static int call (lua_State *L, Core *c, Task *t) {
-  if (c->depth < AWAITDEPTH) return callnow(L, c);
+/* The same, from an empty C stack if this one is deep. What is awaited is at
+   index 1. */
+static int call (lua_State *L, Core *c, Task *t, int nargs) {
+  if (c->depth < AWAITDEPTH) return callnow(L, c, nargs);
   t->bounce = true;
-  return lua_yieldk(L, 0, 0, bouncek);
+  return lua_yieldk(L, 0, nargs, bouncek);
 }
 
 
 static int awaitcoro (lua_State *L, Core *c, Object *o) {
   Task *t = enter(L, c);
   keepfirst(L);
-  ca_coro_unpack(L, c, o);
-  return call(L, c, t);
+  int nargs = ca_coro_unpack(L, c, o);
+  return call(L, c, t, nargs);
 }
 
 
@@ -318,9 +318,10 @@ static int awaitother (lua_State *L, Core *c) {
   luaL_checkany(L, 1);
   if (luaL_getmetafield(L, 1, "__await") != LUA_TNIL) {
     Task *t = enter(L, c);
-    lua_insert(L, 1);
+    lua_insert(L, 2);
     lua_settop(L, 2);
-    return call(L, c, t);
+    lua_pushvalue(L, 1);
+    return call(L, c, t, 1);
   }
   if (lua_isfunction(L, 1))
     return luaL_error(L, "await got a function: call it, as in "

@@ -122,6 +122,7 @@ typedef struct Core {
   Object *newestcoro;           /* the object in UV_NEWESTCORO ... */
   Object *lastcoro;             /* ... if it has not been run, and ... */
   Object *sparecoro;            /* ... if it can be used again */
+  const void *sparefunction;    /* the function that it runs, by address */
   struct Op *spare[CA_SPARES];  /* those in UV_SPARES that can be used ... */
   struct Op *kept[CA_SPARES];   /* ... and all that are there */
   struct Loop *loops;           /* all loops, closed ones to be used again */

@@ -79,14 +79,19 @@ static void guardlast (lua_State *L, Core *c) {
 }
 
 
-/* Push an object for so many arguments, which is now the youngest. */
+/* Push an object for a call of this async function with so many arguments.
+   It is now the youngest. */
 static Object *newobject (lua_State *L, Core *c, int nargs) {
   Object *o = c->sparecoro;
+  const void *fn = lua_topointer(L, ASYNC_FUNCTION);
   if (o != NULL && (int)o->n == nargs && !c->debug) {
+    c->sparecoro = NULL;
     o->state = NEW;
     lua_getiuservalue(L, CORE, UV_NEWESTCORO);
+    if (fn == c->sparefunction) return o;       /* it still has it */
   }
   else {
+    c->sparecoro = NULL;
     o = (Object *)ca_object_new(L, c, KIND_CORO, sizeof(Object),
                                 CUV_ARGS - 1 + nargs + c->debug);
     o->n = (uint32_t)nargs;
@@ -94,7 +99,10 @@ static Object *newobject (lua_State *L, Core *c, int nargs) {
     lua_setiuservalue(L, CORE, UV_NEWESTCORO);
     c->newestcoro = o;
   }
-  c->sparecoro = NULL;
+  if (!lua_toboolean(L, ASYNC_NAMED)) learnname(L);
+  lua_pushvalue(L, ASYNC_FUNCTION);
+  lua_setiuservalue(L, -2, CUV_FUNCTION);
+  c->sparefunction = fn;
   return o;
 }
 
@@ -118,11 +126,8 @@ static int asynccall (lua_State *L) {
   if (nargs > 200)
     return luaL_error(L, "too many arguments for an async function (%d)",
                       nargs);
-  if (!lua_toboolean(L, ASYNC_NAMED)) learnname(L);
   if (c->lastcoro != NULL) guardlast(L, c);
   Object *o = newobject(L, c, nargs);
-  lua_pushvalue(L, ASYNC_FUNCTION);
-  lua_setiuservalue(L, -2, CUV_FUNCTION);
   if (c->debug) {
     o->flags = WITHSOURCE;
     luaL_traceback(L, L, NULL, 1);
@@ -203,14 +208,12 @@ void ca_coro_pushargs (lua_State *L, Core *c, int nargs) {
 
 
 int ca_coro_unpack (lua_State *L, Core *c, Object *o) {
-  int idx = lua_gettop(L);
   int nargs = (int)o->n;
   if (nargs > 10) luaL_checkstack(L, nargs + 8, "too many arguments");
-  opened(L, c, o, idx);
-  for (int i = 0; i < nargs; i++) lua_getiuservalue(L, idx, CUV_ARGS + i);
-  lua_getiuservalue(L, idx, CUV_FUNCTION);
-  spare(L, c, o, idx);
-  lua_replace(L, idx);
+  opened(L, c, o, 1);
+  lua_getiuservalue(L, 1, CUV_FUNCTION);
+  for (int i = 0; i < nargs; i++) lua_getiuservalue(L, 1, CUV_ARGS + i);
+  spare(L, c, o, 1);
   return nargs;
 }
 

@@ -8,8 +8,8 @@
 #include "core.h"
 
 /*
-** Open the coroutine object on top of the stack: its function takes its
-** place, with the arguments above. Returns the number of arguments; raises
+** Open the coroutine object at index 1, the only value on the stack: its
+** function and arguments are pushed. Returns the number of arguments; raises
 ** when it has been opened before.
 */
 int ca_coro_unpack (lua_State *L, Core *c, Object *o);
