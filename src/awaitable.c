@@ -62,10 +62,7 @@ void ca_op_spare (lua_State *L, Core *c, Op *op) {
 
 void *ca_op_new (lua_State *L, Core *c, const OpType *type, size_t size,
                  int nuv, int owner) {
-  if (owner != 0) {
-    owner = lua_absindex(L, owner);
-    if (nuv < 1) nuv = 1;
-  }
+  if (owner != 0 && nuv < 1) nuv = 1;
   assert(!type->small || (nuv == type->nuv && size <= sizes[nuv]));
   Op *op = (type->small && !c->debug)
              ? newsmall(L, c, nuv)

@@ -61,7 +61,7 @@ enum { OP_WATCHED = 1 };
 enum { OPUV_OWNER = 1 };
 
 /* A new operation of 'size' bytes, pushed, with 'nuv' user values. When
-   'owner' is not 0 the value there becomes user value 1. */
+   'owner' is not 0 the value at that absolute index becomes user value 1. */
 void *ca_op_new (lua_State *L, Core *c, const OpType *type, size_t size,
                  int nuv, int owner);
 

@@ -427,11 +427,11 @@ static int getnext (lua_State *L, Core *c, QueueOp *op) {
   endturn(op);
   if (q->n == 0 && q->shutdown) return NOMORE;
   if (robbed(op, q->n)) return queueagain(op, c->running);
-  lua_getiuservalue(L, 1, OPUV_OWNER);
+  lua_getiuservalue(L, 1, OPUV_OWNER);  /* at 2 */
   if (q->order == HEAP && op->ticket != 0)
     passing(L, q, protectedtake, 1, 1);
   else
-    take(L, q, lua_gettop(L));
+    take(L, q, 2);
   balance(q);
   return 1;
 }
@@ -467,12 +467,12 @@ static int put_finish (lua_State *L, Core *c, Op *base) {
   endturn(op);
   if (q->shutdown) return raiseshutdown(L, c);
   if (robbed(op, freeslots(q))) return queueagain(op, c->running);
-  lua_getiuservalue(L, 1, OPUV_OWNER);
+  lua_getiuservalue(L, 1, OPUV_OWNER);  /* at 2 */
   lua_getiuservalue(L, 1, OPUV_ITEM);
   if (q->order == HEAP && op->ticket != 0)
     passing(L, q, protectedgive, 2, 0);
   else
-    give(L, q, lua_gettop(L) - 1, lua_gettop(L));
+    give(L, q, 2, 3);
   balance(q);
   return 0;
 }
@@ -609,9 +609,12 @@ static int queue_next (lua_State *L) {
 
 
 static int queue_put (lua_State *L) {
-  checkqueue(L);
-  luaL_checkany(L, 2);
-  lua_settop(L, 2);
+  int n = lua_gettop(L);
+  if (n < 2) {
+    checkqueue(L);
+    luaL_checkany(L, 2);
+  }
+  if (n > 2) lua_settop(L, 2);
   newop(L, &puttype);
   lua_insert(L, 2);
   lua_setiuservalue(L, 2, OPUV_ITEM);
