@@ -15,7 +15,6 @@
 */
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "error.h"
@@ -40,8 +39,11 @@ struct Scope {
   bool due;                     /* and will expire the scope */
   bool left;
   bool deferred;                /* expired, but a shield is in between */
-  char place[80];
+  int line;                     /* where it was made, in BUV_MAKER */
 };
+
+/* User value of a box: the function that made the scope. */
+enum { BUV_MAKER = 1, BUV_COUNT = BUV_MAKER };
 
 struct Box {
   Object head;
@@ -169,13 +171,10 @@ static Scope *newscope (lua_State *L, Core *c, Box *box, bool shield,
   s->ncancel = t->ncancel;
   s->timer.fire = firescope;
   s->job.run = expire;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0 && strstr(ar.source, "casync/") == NULL) {
-      snprintf(s->place, sizeof(s->place), "%s:%d", ar.short_src,
-               ar.currentline);
-      break;
-    }
+  if (lua_getstack(L, 2, &ar)) {        /* who called casync.timeout */
+    lua_getinfo(L, "fl", &ar);
+    lua_setiuservalue(L, -2, BUV_MAKER);
+    s->line = ar.currentline;
   }
   s->outer = t->scopes;
   t->scopes = s;
@@ -205,11 +204,16 @@ static bool leave (lua_State *L, Core *c, Box *box, int err) {
 
 static void reportopen (lua_State *L, Core *c, void *scope) {
   const Scope *s = (const Scope *)scope;
+  lua_Debug ar;
+  ca_anchor_push(L, c, s->loop, s->slot);
   lua_createtable(L, 0, 3);
-  lua_pushfstring(L, "%s made at %s was still open when its task ended: "
+  strcpy(ar.short_src, "?");
+  if (lua_getiuservalue(L, -2, BUV_MAKER) == LUA_TFUNCTION)
+    lua_getinfo(L, ">S", &ar);
+  else lua_pop(L, 1);
+  lua_pushfstring(L, "%s made at %s:%d was still open when its task ended: "
                      "write 'local t <close> = ...'",
-                  s->shield ? "shield" : "timeout",
-                  s->place[0] ? s->place : "?");
+                  s->shield ? "shield" : "timeout", ar.short_src, s->line);
   lua_setfield(L, -2, "message");
   ca_task_push(L, c, s->task);
   lua_setfield(L, -2, "task");
@@ -240,15 +244,18 @@ void ca_scope_drop (lua_State *L, Task *t) {
 
 
 static Box *newbox (lua_State *L, Core *c) {
-  return (Box *)ca_object_new(L, c, KIND_SCOPE, sizeof(Box), 0);
+  return (Box *)ca_object_new(L, c, KIND_SCOPE, sizeof(Box), BUV_COUNT);
 }
 
 
-/* timeout(when or nil): a scope that the running task enters. */
+/* timeout(when or nil [, relative]): a scope that the running task enters;
+   'relative' tells that 'when' counts from now. */
 static int scope_timeout (lua_State *L) {
   Core *c = ca_core(L);
   bool timed = !lua_isnoneornil(L, 1);
   lua_Number when = timed ? ca_seconds(L, 1) : 0;
+  if (timed && c->loop != NULL && lua_toboolean(L, 2))
+    when += (lua_Number)ca_loop_now(c->loop) / 1e9;
   Box *box = newbox(L, c);
   box->when = when;
   box->timed = timed;

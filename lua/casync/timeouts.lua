@@ -10,12 +10,6 @@ local seconds = options.seconds
 
 local timeouts = {}
 
---- The scope of a delay, entered by the running task. The loop's clock counts.
-local function enter(delay)
-  if delay == nil then return core.timeout(nil) end
-  return core.timeout(core.running_loop():time() + delay)
-end
-
 local function needtask(who, level)
   if not core.current_task() then
     error(who .. " should be used inside a task", (level or 2) + 1)
@@ -28,7 +22,7 @@ end
 function timeouts.timeout(delay)
   seconds(delay, "delay", "timeout", true)
   needtask "timeout"
-  return enter(delay)
+  return core.timeout(delay, true)
 end
 
 --- The same with a time of the loop's clock instead of a delay.
@@ -39,7 +33,7 @@ function timeouts.timeout_at(when)
 end
 
 local with_timeout = async(function(delay, fn, ...)
-  local _ <close> = enter(delay)
+  local _ <close> = core.timeout(delay, true)
   return invoke(fn, ...)
 end, "with_timeout")
 
@@ -61,7 +55,7 @@ local function moved(scope, ok, ...)
 end
 
 local move_on_after = async(function(delay, fn, ...)
-  local scope <close> = enter(delay)    -- 'moved' may lack memory
+  local scope <close> = core.timeout(delay, true)    -- 'moved' may lack memory
   return moved(scope, pcall(invoke, fn, ...))
 end, "move_on_after")
 
