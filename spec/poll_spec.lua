@@ -31,8 +31,10 @@ describe("loop:add_reader", function()
       loop = casync.get_running_loop()
       stream, peer, fd = pair()
       local _ <close> = setmetatable({}, {__close = function()
-        await(stream:abort())
-        await(peer:abort())
+        local first, second = stream, peer
+        stream, peer = nil, nil
+        await(first:abort())
+        await(second:abort())
       end})
       body()
     end)

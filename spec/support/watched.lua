@@ -21,9 +21,12 @@ end
 
 watched.begin()
 
---- What is to be told the results of awaiting `op`, or nil.
+--- What is to be told the results of awaiting `op`, or nil. Once: casync
+--- makes the same object another operation later.
 function watched.of(op)
-  return ops[op]
+  local watch = ops[op]
+  ops[op] = nil
+  return watch
 end
 
 local function open(object, balance, check)
