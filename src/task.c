@@ -651,6 +651,11 @@ void ca_task_admit (lua_State *L, Core *c, Task *t, int context, int name) {
     lua_pushvalue(L, task);
     attach(L, c, t);
     pushcoroutine(L, t, task);
+    if (t->poolslot != 0) {     /* a hook may raise: the pool let go of it */
+      ca_task_unpool(L, c, t);
+      lua_pushvalue(L, task + 1);
+      lua_setiuservalue(L, task, FUV_VALUE);
+    }
     inherithook(L, task + 1);
     lua_settop(L, task);
   }
