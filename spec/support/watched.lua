@@ -126,8 +126,8 @@ counted(core.QueueMethods, "get_nowait", -1)
 
 local shutdown = core.QueueMethods.shutdown
 function core.QueueMethods:shutdown(immediate, ...)
+  shutdown(self, immediate, ...)
   if immediate then spoil(self) end
-  return shutdown(self, immediate, ...)
 end
 
 made("WaitList", none, function(list)
