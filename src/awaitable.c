@@ -3,7 +3,6 @@
 */
 
 #include <assert.h>
-#include <string.h>
 
 #include "awaitable.h"
 
@@ -38,7 +37,9 @@ static Op *newsmall (lua_State *L, Core *c, int nuv) {
   c->spare[nuv] = NULL;
   op->head.state = OP_NEW;
   op->head.n = 0;
-  memset(op + 1, 0, sizes[nuv] - sizeof(Op));
+  uint64_t *own = (uint64_t *)(void *)(op + 1);
+  own[0] = 0;
+  if (nuv > 0) own[1] = own[2] = 0;
   lua_getiuservalue(L, CORE, UV_SPARES + nuv);
   return op;
 }
