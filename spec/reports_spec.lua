@@ -131,6 +131,20 @@ describe("An error that nobody asks for", function()
   end))
 end)
 
+describe("A time-out that is left open", function()
+  it("is reported with the place where it was made", async(function()
+    local contexts = helper.capture()
+    local line = debug.getinfo(1, "l").currentline + 2
+    await(casync.create_task(function()
+      casync.timeout(5)
+    end))
+
+    assert.equal(1, #contexts)
+    assert.match(("timeout made at .*reports_spec.lua:%d was still open")
+      :format(line), contexts[1].message)
+  end))
+end)
+
 describe("A coroutine object that is forgotten", function()
   it("is reported by its name when it is collected", async(function()
     local contexts = helper.capture()
