@@ -114,11 +114,17 @@ static void memberjob (lua_State *L, Loop *l, Job *job) {
 }
 
 
+/* Is Lua to see this member, which has ended? */
+static bool isofinterest (const Future *f, bool watched) {
+  return watched || f->head.state == RAISED;
+}
+
+
 static void membersettled (Node *node) {
   Member *m = container_of(node, Member, node);
   Future *f = m->future;
   if (ca_future_loop(f) == NULL) return;
-  m->pinned = m->watched || f->head.state == RAISED;
+  m->pinned = isofinterest(f, m->watched);
   if (m->pinned) f->pins++;
   m->queued = true;
   ca_loop_post(m->roster->loop, &m->job);
@@ -139,7 +145,8 @@ void ca_roster_abandon (Object *roster) {
 }
 
 
-/* (roster, future): all that may need Lua's memory for a new member. */
+/* (roster, future, watched): all that may need Lua's memory for a new
+   member. */
 static void prepare (lua_State *L, Core *c, void *roster) {
   Roster *r = (Roster *)roster;
   Future *f = (Future *)lua_touserdata(L, 2);
@@ -158,7 +165,8 @@ static void prepare (lua_State *L, Core *c, void *roster) {
     lua_pushvalue(L, 1);
     r->slot = ca_anchor(L, c, r->loop);
   }
-  if (f->head.state != PENDING && f->slot == 0) {
+  if (f->head.state != PENDING && f->slot == 0 &&
+      isofinterest(f, lua_toboolean(L, 3))) {
     lua_pushvalue(L, 2);
     f->slot = ca_anchor(L, c, f->loop);
   }
@@ -190,6 +198,7 @@ static int roster_add (lua_State *L) {
   Core *c = ca_core(L);
   Roster *r = checkroster(L);
   Future *f = ca_future_check(L, c, 2);
+  bool watched = lua_toboolean(L, 3);
   if (f->loop != r->loop || f->generation != r->generation ||
       ca_future_loop(f) == NULL)
     return luaL_error(L, "the task belongs to a different loop");
@@ -203,7 +212,8 @@ static int roster_add (lua_State *L) {
   if (!easy) {
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
-    if (!ca_protect(L, c, prepare, r, 2)) {
+    lua_pushboolean(L, watched);
+    if (!ca_protect(L, c, prepare, r, 3)) {
       ca_free(c, m, sizeof(Member));
       return refuse(L, c, r);
     }
@@ -215,7 +225,7 @@ static int roster_add (lua_State *L) {
   m->roster = r;
   m->future = f;
   m->task = f->head.kind == KIND_TASK;
-  m->watched = lua_toboolean(L, 3);
+  m->watched = watched;
   list_append(&r->members, &m->link);
   r->count++;
   list_init(&m->node.link);
