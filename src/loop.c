@@ -37,8 +37,10 @@
 #define BLINDROUNDS 4
 
 
-/* The field of a loop that is not a method. */
+/* The field of a loop that is not a method, and its first value, in
+   nanoseconds. */
 #define PROPERTY "slow_callback_duration"
+#define SLOW 100000000
 
 
 typedef struct LoopBox {
@@ -253,7 +255,7 @@ static Loop *takeloop (lua_State *L, Core *c) {
     c->loops = l;
   }
   l->core = c;
-  l->slow = 100000000;
+  l->slow = SLOW;
   list_init(&l->bodies);
   list_init(&l->orphans);
   emptyqueue(l);
@@ -266,11 +268,11 @@ static Loop *takeloop (lua_State *L, Core *c) {
 ** has its properties and goes on to the methods: an __index that is a
 ** function would be called for each method.
 */
-static void setmeta (lua_State *L, Loop *l) {
+static void setmeta (lua_State *L) {
   lua_getiuservalue(L, CORE, UV_TYPES + KIND_LOOP);
   ca_type_copy(L);
   lua_createtable(L, 0, 1);             /* properties */
-  lua_pushnumber(L, (lua_Number)l->slow / 1e9);
+  lua_pushnumber(L, SLOW / 1e9);
   lua_setfield(L, -2, PROPERTY);
   lua_createtable(L, 0, 1);
   lua_getfield(L, -4, "__index");
@@ -282,25 +284,26 @@ static void setmeta (lua_State *L, Loop *l) {
 }
 
 
-/* new_event_loop(): a loop of one's own. */
+/* new_event_loop(): a loop of one's own. Lua may run finalisers, which may
+   make loops: none comes between taking the Loop and opening it. */
 static int loop_new (lua_State *L) {
   Core *c = ca_core(L);
   LoopBox *box = ca_object_new(L, c, KIND_LOOP, sizeof(LoopBox), 1);
   lua_newtable(L);      /* anchors */
   lua_setiuservalue(L, -2, 1);
+  setmeta(L);
   Loop *l = takeloop(L, c);
-  setmeta(L, l);
-  lua_getiuservalue(L, CORE, UV_LOOPS);
-  lua_pushvalue(L, -2);
-  lua_rawsetp(L, -2, l);
-  lua_pop(L, 1);
   int status = uvinit(l);
   if (status < 0)
     return ca_error_uv(L, c, status, "uv_loop_init",
                        "cannot make an event loop");
+  l->open = true;
   box->loop = box->was = l;
   box->generation = l->generation;
-  l->open = true;
+  lua_getiuservalue(L, CORE, UV_LOOPS);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, l);
+  lua_pop(L, 1);
   return 1;
 }
 

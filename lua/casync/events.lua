@@ -51,14 +51,17 @@ end
 
 core.set_getloop(events.get_event_loop)
 
-local awaited          -- what run_until_complete waits for
+-- loop -> what its run_until_complete waits for. A finaliser that runs as one
+-- begins may run another loop.
+local awaited = setmetatable({}, {__mode = "k"})
 
 local function stop(future)
-  if future == awaited then future:get_loop():stop() end
+  local loop = future:get_loop()
+  if loop and future == awaited[loop] then loop:stop() end
 end
 
 local function run(loop, future)
-  awaited = future
+  awaited[loop] = future
   future:add_done_callback(stop)
   core.set_main(loop, future)
   loop:run_forever()
@@ -84,7 +87,7 @@ function Loop:run_until_complete(target)
     error("the future belongs to a different loop", 2)
   end
   local ok, err = pcall(run, self, future)
-  awaited = nil
+  awaited[self] = nil
   core.set_main(self, nil)
   future:remove_done_callback(stop)
   if not ok then
