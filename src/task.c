@@ -433,12 +433,10 @@ static void attach (lua_State *L, Core *c, Task *t) {
   if (nargs > EASYARGS)
     luaL_checkstack(L, nargs + 10, "too many arguments for a task");
   pushfunction(L);
-  if (nargs > 0) {
-    lua_getiuservalue(L, -2, FUV_VALUE);
-    if (nargs > 1) ca_coro_pushargs(L, c, nargs);
-  }
+  if (nargs > 0) lua_getiuservalue(L, -2, FUV_VALUE);
+  lua_State *co = findcoroutine(L, c, t, nargs > 0 ? -3 : -2, nargs + 10);
+  if (nargs > 1) ca_coro_pushargs(L, c, nargs);
   int idx = -(nargs + 2);       /* the task */
-  lua_State *co = findcoroutine(L, c, t, idx, nargs + 10);
   if (nargs > 0 && t->poolslot != 0) {
     lua_pushnil(L);
     lua_setiuservalue(L, idx - 1, FUV_VALUE);
@@ -587,7 +585,11 @@ void ca_task_expose (lua_State *L, Core *c, Task *t, int idx) {
     /* To whoever resumes it the values on its stack would look like a
        function to run: let it begin, and wait for the loop there. */
     int n;
-    lua_resume(t->co, L, nvalues, &n);
+    if (lua_resume(t->co, L, nvalues, &n) != LUA_YIELD) {
+      lua_pushvalue(t->co, -1);         /* the C stack is full; one for ... */
+      lua_xmove(t->co, L, 1);           /* ... 'tampered', one for us */
+      lua_error(L);
+    }
     lua_pop(t->co, n);
   }
   t->exposed = true;
