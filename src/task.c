@@ -359,6 +359,22 @@ static bool end (lua_State *L, Loop *l, Task *t, int anchors, int idx) {
 }
 
 
+/* (task): its error is to be reported when nobody asks for it. */
+static void guard (lua_State *L, Core *c, void *unused) {
+  (void)c;
+  (void)unused;
+  ca_future_guard(L, 1);
+}
+
+
+/* The task at 'idx' has failed outside its body. */
+static void failed (lua_State *L, Core *c, Task *t, int idx) {
+  t->outcome = RAISED;
+  lua_pushvalue(L, idx);
+  if (!ca_protect(L, c, guard, NULL, 1)) lua_pop(L, 1);
+}
+
+
 /* The coroutine is over, with one value on its stack. As 'end'. */
 static bool finish (lua_State *L, Loop *l, Task *t, int anchors,
                     int status) {
@@ -366,7 +382,7 @@ static bool finish (lua_State *L, Loop *l, Task *t, int anchors,
   lua_rawgeti(L, anchors, t->future.slot);
   int idx = lua_gettop(L);
   if (status != LUA_OK) {
-    t->outcome = RAISED;
+    failed(L, c, t, idx);
     t->future.head.n = 1;
   }
   if (t->scopes != NULL) ca_scope_abandon(L, c, t);
@@ -382,12 +398,15 @@ static bool finish (lua_State *L, Loop *l, Task *t, int anchors,
 /* It has not begun, and will not: the outcome is on top. As 'end'. */
 static bool stillborn (lua_State *L, Loop *l, Task *t, int anchors,
                        State outcome) {
+  Core *c = l->core;
+  int idx = lua_gettop(L);
   lua_rawgeti(L, anchors, t->future.slot);
-  lua_insert(L, -2);
-  t->outcome = (uint8_t)outcome;
+  lua_insert(L, idx);
+  if (outcome == RAISED) failed(L, c, t, idx);
+  else t->outcome = (uint8_t)outcome;
   t->future.head.n = 1;
-  ca_task_unpool(L, l->core, t);
-  return end(L, l, t, anchors, lua_gettop(L) - 1);
+  ca_task_unpool(L, c, t);
+  return end(L, l, t, anchors, idx);
 }
 
 
