@@ -21,7 +21,7 @@ static Task *checktask (lua_State *L) {
 void ca_task_pushname (lua_State *L, Task *t, int idx) {
   if (ca_future_getextra(L, idx, "name") != LUA_TSTRING) {
     lua_pop(L, 1);
-    lua_pushfstring(L, "Task-%d", (int)t->id);
+    lua_pushfstring(L, "Task-%I", (LUAI_UACINT)t->id);
   }
 }
 
