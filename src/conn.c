@@ -74,6 +74,7 @@ static void setpaused (Conn *n) {
   }
 }
 
+
 /* {=======================================================
 ** Closing
 ** ======================================================== */
@@ -239,8 +240,6 @@ void ca_conn_close (Conn *n, bool hasty) {
     setclosetimer(n, LINGERTIME / 4);
   }
 }
-
-/* }====================================================== */
 
 
 void ca_conn_forget (Conn *n) {
