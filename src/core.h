@@ -98,7 +98,8 @@ enum {
   UV_WORDS,                     /* strings that always exist: see core.c */
   UV_SPARES,                    /* operations to be used again, by how many
                                    user values they have */
-  UV_TYPES = UV_SPARES + CA_SPARES,     /* metatables, from UV_TYPES + 1 on, by kind */
+  UV_TYPES = UV_SPARES + CA_SPARES,     /* metatables, by kind: from
+                                           UV_TYPES + 1 on */
   UV_COUNT = UV_TYPES + KIND_COUNT
 };
 

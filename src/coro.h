@@ -17,10 +17,9 @@ int ca_coro_unpack (lua_State *L, Core *c, Object *o);
 /*
 ** Replace what is at 'idx' by what a task needs to run it: a function and
 ** its argument; when there are more, the object that holds them; when there
-** are none, only the function. It is a function (what
-** is above it are its arguments; an async one is unwrapped), a coroutine
-** object, or any other awaitable (then the function is 'await'). Returns the
-** number of arguments.
+** are none, only the function. It is a function (what is above it are its
+** arguments; an async one is unwrapped), a coroutine object, or any other
+** awaitable (then the function is 'await'). Returns the number of arguments.
 */
 int ca_coro_target (lua_State *L, Core *c, int idx);
 
