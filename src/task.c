@@ -390,7 +390,10 @@ static bool finish (lua_State *L, Loop *l, Task *t, int anchors,
   if (l->debug) checkswallowed(L, l, t, idx);
   lua_xmove(t->co, L, 1);
   if (status == LUA_OK && !t->exposed) recycle(L, c, t, idx);
-  else ca_task_unpool(L, c, t);
+  else {
+    if (status == LUA_OK) lua_settop(t->co, 0);   /* dead, for who has it */
+    ca_task_unpool(L, c, t);
+  }
   return end(L, l, t, anchors, idx);
 }
 
