@@ -421,11 +421,24 @@ static void pushfunction (lua_State *L) {
 }
 
 
+/* An idle coroutine, or NULL. Not one that Lua has got hold of unseen, by a
+   'coroutine.running' from before casync was loaded, and has resumed or
+   closed. */
+static lua_State *takecoroutine (lua_State *L, Core *c, Task *t) {
+  lua_State *co;
+  while ((co = ca_pool_take(c, &t->poolslot)) != NULL) {
+    if (lua_gettop(co) == CO_BASE && lua_status(co) == LUA_OK) break;
+    ca_task_unpool(L, c, t);
+  }
+  return co;
+}
+
+
 /* A coroutine with room for 'n' values, anchored by the pool, or else by the
    task at 'idx', whose arguments are safe on the stack. */
 static lua_State *findcoroutine (lua_State *L, Core *c, Task *t, int idx,
                                  int n) {
-  lua_State *co = ca_pool_take(c, &t->poolslot);
+  lua_State *co = takecoroutine(L, c, t);
   bool isnew = co == NULL;
   if (isnew) co = lua_newthread(L);
   if (!lua_checkstack(co, n)) {
