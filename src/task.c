@@ -485,16 +485,18 @@ static void attach (lua_State *L, Core *c, Task *t) {
 
 /* (task): the same, where it may raise. */
 static void attachjob (lua_State *L, Core *c, void *task) {
+  luaL_checkstack(L, EASYARGS + 10, "too many arguments for a task");
   attach(L, c, (Task *)task);
 }
 
 
 /* Give the task that is about to begin its coroutine; false: the error, for
-   which it can't, is on top. */
+   which it can't, is on top. A task that begins in a job and has few arguments
+   needs no memory for an idle one. */
 static bool equip (lua_State *L, Core *c, Task *t, int anchors) {
   lua_rawgeti(L, anchors, t->future.slot);
-  if (c->nidle > 0 && t->future.head.n <= EASYARGS) {
-    attach(L, c, t);            /* raises nothing then */
+  if (c->ndeep == 0 && c->nidle > 0 && t->future.head.n <= EASYARGS) {
+    attach(L, c, t);            /* raises nothing */
     return true;
   }
   return ca_protect(L, c, attachjob, t, 1);

@@ -29,6 +29,17 @@ return function(run)
     end)()))
     await(first)
 
+    -- The stack must grow for the arguments of a task that begins at once.
+    local count = async(function(...) return select("#", ...) end)
+    for k = 20, 50, 2 do
+      await(casync.create_task(function()
+        local args = {}
+        for i = 1, k do args[i] = i end
+        local task = eager(count(table.unpack(args)))
+        if task:done() then await(task) end
+      end))
+    end
+
     loop:set_task_factory(casync.eager_task_factory)
     await(casync.create_task(work, 2))
     loop:set_task_factory(nil)
