@@ -12,7 +12,8 @@ local KERNEL = {
   core = 2,
   error = 3, loop = 3, timer = 3, pool = 3, reserve = 3,
   future = 4, link = 4,
-  task = 5, spawn = 5, cancel = 5, taskinfo = 5, watch = 5, roster = 5, handle = 5, awaitable = 5, scope = 5, coro = 5, await = 5,
+  task = 5, spawn = 5, cancel = 5, taskinfo = 5, watch = 5, roster = 5,
+  handle = 5, awaitable = 5, scope = 5, coro = 5, await = 5,
   combine = 5, interrupt = 5, operations = 5,
 }
 
