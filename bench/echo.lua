@@ -5,7 +5,8 @@
 --   lua5.4 bench/echo.lua --command casync      what starts that server
 --
 -- The load (echo/load.c) and the servers in C and Go are compiled here, into
--- the build folder. A peer that is not installed prints 'missing=1'.
+-- the build folder. A peer that is not installed, or has no server, prints
+-- 'missing=1'.
 --
 -- Environment: BENCH_ROUNDS (runs of each server, 5), BENCH_SCALE (factor on
 -- the counts, 1), CASYNC_BUILD (build), CC, PYTHON.
@@ -118,10 +119,12 @@ function server.cqueues()
 end
 
 
---- What a run prints: ns, user_ns and rps, or nil when the peer is missing.
+--- What a run prints: ns, user_ns, wall and rps, or nil when the peer is
+-- missing. Each connection has a message at least.
 local function run(workload, peer, count)
-  local command = server[peer]()
+  local command = server[peer] and server[peer]()
   if not command then return nil end
+  count = math.max(workload.connections, count)
   local pipe = assert(io.popen(("%s %d %d %d %s%s"):format(
     compiled("load.c", cc .. "$<"), workload.connections, workload.size, count,
     command, workload.whole and " " .. workload.size or "")))
@@ -168,7 +171,7 @@ local ROW = "%-26s %9s %14s %16s"
 
 local function table_of(name, rounds)
   local workload = named(name)
-  local count = math.max(workload.connections, math.floor(workload.count * setting("BENCH_SCALE", 1)))
+  local count = math.floor(workload.count * setting("BENCH_SCALE", 1))
   local got = compare(workload, count, rounds)
   print(ROW:format("echo: " .. workload.what, "", "processor, us", "round trips/s"))
   local ours = got.casync
@@ -188,7 +191,6 @@ if arg[1] == "--command" then
   local start = server[arg[2] or ""] or fail("there is no peer '%s'", arg[2])
   print(start() or "missing=1")
 elseif arg[2] then
-  if not server[arg[2]] then fail("there is no peer '%s'", arg[2]) end
   local workload = named(arg[1])
   io.write(run(workload, arg[2], tonumber(arg[3]) or workload.count) or "missing=1\n")
 else

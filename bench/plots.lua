@@ -7,7 +7,7 @@ local results = dofile(arg[1])
 local folder = arg[2]
 
 local COLOURS = {
-  casync = "#c1121f", bare = "#6c757d", asyncio = "#2a6f97", uvloop = "#61a5c2",
+  casync = "#c1121f", libuv = "#00798c", bare = "#6c757d", asyncio = "#2a6f97", uvloop = "#61a5c2",
   luv = "#e09f3e", cqueues = "#9c6644", go = "#2d8659", node = "#7b4fa3",
 }
 local OTHERS = {"#bc5090", "#343a40", "#94a84a"}  -- for peers added later
@@ -115,8 +115,8 @@ end
 
 local WIDE = 860
 
-local function bars(section)
-  local rows, peers = section.rows, peers_of(section.rows)
+local function bars(rows)
+  local peers = peers_of(rows)
   local low, high = decades(rows)
   local label = 0
   for _, row in ipairs(rows) do label = math.max(label, width(row.what, 12)) end
@@ -212,13 +212,15 @@ local function curves(sections)
 end
 
 
-local growth = {}
+local growth, operations = {}, {}
 for _, section in ipairs(results.sections) do
   if section.growth then growth[#growth + 1] = section end
+  if section.drawn then
+    table.move(section.rows, 1, #section.rows, #operations + 1, operations)
+  end
 end
-local main = results.sections[1]
 
-picture("workloads.svg", WIDE, function() return bars(main) end)
+picture("workloads.svg", WIDE, function() return bars(operations) end)
 if #growth > 0 then
   picture("growth.svg", 64 + #growth * (PANEL + GAP), function() return curves(growth) end)
 end

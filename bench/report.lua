@@ -208,11 +208,14 @@ function report.goals(results)
 end
 
 
+-- How many of the tables are the main ones: operations, echo, sleepers.
+local MAIN = 3
+
 --- The block of a README: the main tables, or all of them.
 function report.readme(results, all)
   local out = {report.heading(results), "\n\n"}
   for i, section in ipairs(results.sections) do
-    if all or i <= 2 then
+    if all or i <= MAIN then
       out[#out + 1] = markdown(results, section)
       out[#out + 1] = "\n"
     end

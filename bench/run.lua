@@ -33,6 +33,13 @@ local WORKLOADS = {
   {name = "cancel", what = "cancel 100,000 sleepers", count = 100000},
 }
 
+local ECHO = {
+  {name = "echo_small", what = "TCP echo, 64 connections, 64 bytes", count = 100000,
+    program = {"echo.lua", "small"}},
+  {name = "echo_large", what = "TCP echo, messages of 1 MiB", count = 400,
+    program = {"echo.lua", "large"}},
+}
+
 local NESTING = {
   {name = "nest_10", what = "10 deep", count = 1000000},
   {name = "nest_100", what = "100 deep", count = 1000000},
@@ -166,10 +173,13 @@ local function named(name, version) return version and name .. " " .. version en
 
 -- Each has a title, a file with its workloads, what makes a command of the
 -- path of such a file, and a version, which is nil when it isn't installed.
+-- Who has no file takes part only where a workload has a program.
 local PEERS = {
   {name = "casync", title = "casync", file = "workloads.lua", command = lua_command,
     version = "casync on libuv " .. (first_line("${PKG_CONFIG:-pkg-config} --modversion libuv")
       or "of unknown version")},
+  {name = "libuv", title = "libuv in C",
+    version = first_line("${CC:-cc} --version")},
   {name = "bare", title = "bare Lua", file = "peers/bare.lua", command = lua_command,
     version = first_line(quote(lua) .. " -v"):match("^%S+ %S+")},
   {name = "asyncio", title = "asyncio", file = "peers/python.py", command = python_command,
@@ -300,7 +310,9 @@ for i = 1, #arg do
   wanted[arg[i]] = true
 end
 local known = {million = true, nesting = true, memory = true, start = true, growth = true}
-for _, workload in ipairs(WORKLOADS) do known[workload.name] = true end
+for _, list in ipairs {WORKLOADS, ECHO} do
+  for _, workload in ipairs(list) do known[workload.name] = true end
+end
 for name in pairs(wanted or {}) do
   if not known[name] then fail("there is no workload '%s'; see bench/README.md", name) end
 end
@@ -354,8 +366,10 @@ end
 
 io.stdout:setvbuf("line")
 io.write(report.heading(results), "\n\n")
-section {title = "ns per operation", compared = true,
+section {title = "ns per operation", compared = true, drawn = true,
   rows = rows_of(WORKLOADS, 10, rounds)}
+section {title = "ns of the server per message", compared = true, drawn = true,
+  rows = rows_of(ECHO, 1, rounds)}
 
 if wants("million") then
   local workload = {name = "million"}
@@ -384,18 +398,21 @@ if wants("start") then
   local times, memory, heap = {}, {}, nil
   local runs = scaled(20, 5)
   for _, peer in ipairs(peers) do
-    local line = command(peer, {name = "start"}):format(1, 1)
-    say("start: %s", peer.name)
-    local text = output(("i=0; while [ $i -lt %d ]; do %s >/dev/null; i=$((i + 1)); done; times")
-      :format(runs, line))
-    local sum = 0
-    for minutes, seconds in text:match("\n(.*)"):gmatch("(%d+)m([%d.]+)s") do
-      sum = sum + minutes * 60 + seconds
+    local line = command(peer, {name = "start"})
+    if line then
+      line = line:format(1, 1)
+      say("start: %s", peer.name)
+      local text = output(("i=0; while [ $i -lt %d ]; do %s >/dev/null; i=$((i + 1)); done; times")
+        :format(runs, line))
+      local sum = 0
+      for minutes, seconds in text:match("\n(.*)"):gmatch("(%d+)m([%d.]+)s") do
+        sum = sum + minutes * 60 + seconds
+      end
+      times[peer.name] = sum / runs * 1000
+      local values = measure(line)
+      memory[peer.name] = values.mb
+      heap = heap or values.heap_kb
     end
-    times[peer.name] = sum / runs * 1000
-    local values = measure(line)
-    memory[peer.name] = values.mb
-    heap = heap or values.heap_kb
   end
   say("")
   section {title = "start of a program that only loads it", compared = true, rows = {

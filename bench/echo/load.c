@@ -209,9 +209,10 @@ int main (int argc, char **argv) {
   double took = (double)(nanoseconds(CLOCK_MONOTONIC) - began);
   used = nanoseconds(clock) - used;
   user = userticks() - user;
-  printf("ns=%.1f\nuser_ns=%.1f\nrps=%.0f\n", (double)used / (double)wanted,
+  printf("ns=%.1f\nuser_ns=%.1f\nwall=%.1f\nrps=%.0f\n",
+         (double)used / (double)wanted,
          (double)user * 1e9 / (double)sysconf(_SC_CLK_TCK) / (double)wanted,
-         (double)wanted / took * 1e9);
+         took / (double)wanted, (double)wanted / took * 1e9);
 
   kill(-server, SIGTERM);
   waitpid(server, NULL, 0);
