@@ -568,11 +568,11 @@ static int inner_stands (lua_State *L) {
   luaL_argexpected(L, co != NULL, 1, "coroutine");
   int status = lua_status(co);
   lua_Debug ar;
+  bool runs = status == LUA_OK && lua_getstack(co, 0, &ar);
   if (status == LUA_YIELD && !awaits(co)) lua_pushliteral(L, "suspended");
-  else if (status == LUA_YIELD || co == L) lua_pushnil(L);
-  else if (status != LUA_OK) lua_pushliteral(L, "ended");
-  else if (lua_getstack(co, 0, &ar)) lua_pushnil(L);
-  else if (lua_gettop(co) == 0) lua_pushliteral(L, "ended");
+  else if (status == LUA_YIELD || runs) lua_pushnil(L);
+  else if (status != LUA_OK || lua_gettop(co) == 0)
+    lua_pushliteral(L, "ended");
   else lua_pushliteral(L, "new");
   return 1;
 }
