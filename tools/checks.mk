@@ -144,7 +144,7 @@ leaks: all $(BUILD)/counts.so
 	 spec/support/leaks.lua
 
 # A cancellation at each await of each spec; at some with CASYNC_SAMPLE=n.
-cancel-everywhere: all
+cancel-everywhere: all $(BUILD)/counts.so
 	@$(call eachfile,1) $(LUA) spec/support/cancelling.lua
 
 # ---- torture: every allocation fails once: see spec/torture/host.c --------
