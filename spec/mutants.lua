@@ -58,10 +58,9 @@ return {
   },
   {
     name = "a connection receives what nobody reads",
-    file = "src/stream.c",
-    find = "if (n->parked == NULL && n->reading &&\n"
-      .. "      ca_buffer_length(&n->in) > 2 * n->limit)\n",
-    put = "if (false)\n",
+    file = "src/conn.c",
+    find = "if (n->reading && ca_buffer_length(&n->in) > 2 * n->limit)",
+    put = "if (false)",
     specs = "spec/streams_spec.lua",
   },
 
@@ -220,9 +219,9 @@ return {
   },
   {
     name = "a separator that comes in two pieces is not found",
-    file = "src/stream.c",
-    find = "r->scanned = length + 1 - r->longest;",
-    put = "r->scanned = length;",
+    file = "src/want.c",
+    find = "w->scanned = length + 1 - w->longest;",
+    put = "w->scanned = length;",
     specs = "spec/streams_spec.lua",
   },
   {

@@ -45,7 +45,7 @@ check-tidy:
 check-layers:
 	@$(RUNENV) $(LUA) $(BUSTED) spec/layers_spec.lua spec/packaging_spec.lua
 
-# ---- the specs under a checker: each build in a directory of its own ------
+# ---- the specs under a checker: each build in a directory of its own ---
 
 variant = $(MAKE) --no-print-directory BUILD=$(1) CFLAGS="$(2)" all
 env = $(subst $(BUILD)/?.so,$(1)/?.so,$(subst \
@@ -97,7 +97,8 @@ gc: all
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
 	 { echo "'make coverage' needs gcovr: please install it" >&2; exit 1; }
-	@$(call variant,build-coverage,-O0 -g --coverage -include tools/coverage.h)
+	@$(call variant,build-coverage,-O0 -g --coverage -include tools/coverage.h) \
+	 build-coverage/hosts/threads
 	@find build-coverage -name '*.gcda' -exec rm -f {} +
 	@rm -f build-coverage/lua.hits
 	-@$(call env,build-coverage) CASYNC_TIMESCALE=10 \
@@ -109,7 +110,7 @@ coverage:
 	 --xml-pretty --xml build-coverage/c.xml
 	@$(LUA) tools/uncovered.lua build-coverage/c.xml build-coverage/lua.hits
 
-# ---- what the checks below are built with --------------------------------
+# ---- what the checks below are built with ------------------------------
 
 # Libraries that are loaded before others, or by Lua.
 LIBRARY = $(CC) -std=gnu11 -O2 -fPIC -Wall -Wextra $(LUA_CFLAGS) $(SHARED)
@@ -131,7 +132,7 @@ $(patsubst %,$(BUILD)/hosts/%,torture threads): $(BUILD)/command | need-build
 	$(call says,CC)$(CC) $(filter-out -fvisibility=hidden,$(ALL_CFLAGS)) \
 	  -rdynamic -o $@ $(filter %.c,$^) $(LUA_LIBS) $(LIBUV_LIBS) -lpthread
 
-# ---- the specs again and again -------------------------------------------
+# ---- the specs again and again -----------------------------------------
 
 # Without busted; several processes at a time, which wait most of the time.
 eachfile = find $(SPECS) -name '*_spec.lua' | sort | $(RUNENV) xargs -P 6 -n $(1)
@@ -147,7 +148,7 @@ leaks: all $(BUILD)/counts.so
 cancel-everywhere: all $(BUILD)/counts.so
 	@$(call eachfile,1) $(LUA) spec/support/cancelling.lua
 
-# ---- torture: every allocation fails once: see spec/torture/host.c --------
+# ---- torture: every allocation fails once: see spec/torture/host.c -----
 
 # POINTS=n: some n of each program and mode, chosen by SEED. PROGRAMS="..."
 # and MODES="...": only these. POINT=n with one of each: this point alone.
@@ -167,13 +168,13 @@ torture: all $(BUILD)/hosts/torture
 	    sh spec/torture/sweep.sh $(BUILD)/hosts/torture -n $(POINTS) -s $(SEED) \
 	    -t $(LIMIT))
 
-# ---- system calls that fail ----------------------------------------------
+# ---- system calls that fail --------------------------------------------
 
 # SYSCALLS="--sample 200", a word of the points' names, or "--replay POINT".
 syscalls: all $(BUILD)/shim.so
 	@$(RUNENV) $(LUA) spec/syscalls/run.lua $(SYSCALLS)
 
-# ---- random programs -----------------------------------------------------
+# ---- random programs ---------------------------------------------------
 
 # The seeds FIRST to FIRST + SEEDS - 1; a failure tells its seed.
 # CASYNC_PRELOAD is for a checker.
@@ -183,7 +184,7 @@ SEEDS ?= 20000
 schedules: all $(BUILD)/schedules/clock.so
 	@$(RUNENV) $(LUA) spec/schedules/main.lua $(FIRST) $(SEEDS)
 
-# ---- many states in many threads -----------------------------------------
+# ---- many states in many threads ---------------------------------------
 
 THREADS ?= 16
 STATES ?= 18
@@ -198,14 +199,14 @@ threads-asan:
 threads-tsan:
 	@$(MAKE) --no-print-directory BUILD=build-tsan CFLAGS="$(TSAN_CFLAGS)" threads
 
-# ---- at full speed for long ------------------------------------------------
+# ---- at full speed for long --------------------------------------------
 
 SOAK ?= 600
 
 soak: all $(BUILD)/meter.so
 	@$(RUNENV) $(LUA) spec/soak/run.lua $(SOAK)
 
-# ---- the checks checked ----------------------------------------------------
+# ---- the checks checked ------------------------------------------------
 
 # Planted bugs, each of which must turn its check red; WORDS='queue lock' for
 # some, MUTANTS=4 for a sample that changes from day to day.
