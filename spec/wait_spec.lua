@@ -314,7 +314,7 @@ describe("as_completed", function()
       local never = newfuture()
       local seen = 0
       local iterate = casync.as_completed({sleep(0), never},
-        {timeout = 0.002})
+        {timeout = 0.1})
       local err = caught(function()
         for _ in iterate do seen = seen + 1 end
       end)
