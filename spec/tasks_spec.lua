@@ -648,6 +648,14 @@ describe("A sleep", function()
 end)
 
 describe("A task", function()
+  it("takes more arguments than there is room for without asking", async(function()
+    local task = casync.create_task(function(...)
+      return select("#", ...), (select(200, ...))
+    end, table.unpack({[200] = "last"}, 1, 200))
+
+    assert.same({200, "last"}, {await(task)})
+  end))
+
   it("takes no more arguments than it can hold", async(function()
     helper.misuse("too many arguments for a task", casync.create_task, print,
       table.unpack({}, 1, 70000))

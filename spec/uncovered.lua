@@ -25,6 +25,8 @@ return {
     {"src/task.c", "findcoroutine", "ca_task_unpool(L, c, t);"},
     {"src/task.c", "resume", "return stillborn(L, l, t, anchors, RAISED);"},
     {"src/server.c", "runjob", "list_remove(first);"},
+    {"src/await.c", "inner_stands", "lua_pushliteral(L, \"ended\");"},
+    {"lua/casync/taskgroups.lua", "leave", "leaving(self)"},
     {"lua/casync/taskgroups.lua", "broken", "self.broken = err"},
   },
 
@@ -58,6 +60,7 @@ return {
 
   {"the peer would have to fail within the time between two callbacks",
     {"src/conn.c", "dropinput", "else advance(n);"},
+    {"src/conn.c", "onclosetimer", "n->left = left;"},
     {"src/writing.c", "drain_finish", "ca_error_uv(L, c, UV_ECONNABORTED"},
   },
 
@@ -78,6 +81,10 @@ return {
 
   {"only the prompt of an interpreter catches the error so",
     {"lua/casync/runners.lua", "Runner:run", "exitcode = false"},
+  },
+
+  {"the process ends by SIGINT then, and its counts with it",
+    {"src/interrupt.c", "ca_interrupt_close", "sigaction(SIGINT"},
   },
 
   {"every C function that could be in between has been found before",
@@ -125,7 +132,7 @@ return {
   },
 
   {"the hook by which lines of Lua are counted has it done before",
-    {"src/task.c", "equip", "attach(L, c, t"},
+    {"src/task.c", "ca_task_expose", "luaL_checkstack(L, EASYARGS + 10"},
   },
 
   {"finalisers run without hooks, so lines of Lua are not counted there",
