@@ -79,7 +79,8 @@ static void cancelplain (lua_State *L, Core *c, void *unused) {
 static void cancelawaited (lua_State *L, Core *c, Task *t, Future *f,
                            int msg) {
   if (f->head.kind == KIND_COMBINE) {
-    if (!ca_combine_visit(c, f)) {      /* perhaps a ring: leave it here */
+    bool first = ca_combine_visit(c, f);
+    if (!first && ca_combine_leadsto(c, f, &t->future)) {       /* a ring */
       interrupt(L, c, t, msg);
       return;
     }

@@ -28,6 +28,8 @@ typedef struct Combine {
   bool aslist;                  /* results are one list */
   bool cancelled;               /* its cancellation was asked */
   uint32_t walk;                /* the last one that came to it */
+  uint32_t search;              /* likewise; see ca_combine_leadsto */
+  struct Combine *next;         /* found by that search, and not looked at */
 } Combine;
 
 
@@ -176,6 +178,36 @@ bool ca_combine_visit (Core *c, Future *f) {
   bool first = cb->walk != c->walk;
   cb->walk = c->walk;
   return first;
+}
+
+
+/* No stack: the combined futures that are found are listed by themselves. */
+bool ca_combine_leadsto (Core *c, Future *f, const Future *t) {
+  Combine *found = tocombine(f);
+  found->search = ++c->search;
+  found->next = NULL;
+  while (found != NULL) {
+    Combine *cb = found;
+    found = cb->next;
+    if (cb->mode == SHIELD || cb->links == NULL) continue;
+    for (uint32_t i = 0; i < cb->links->used; i++) {
+      Future *member = cb->links->link[i].member;
+      uint32_t left = member->head.state == PENDING ? f->loop->ntasks + 1 : 0;
+      for (; left > 0 && member->head.kind == KIND_TASK; left--) {
+        if (member == t) return true;
+        const Task *on = (const Task *)(const void *)member;
+        if (on->place != PARKED || on->waits != WAITS_FUTURE) break;
+        member = on->awaited;
+      }
+      if (left == 0 || member->head.kind != KIND_COMBINE) continue;
+      Combine *inner = tocombine(member);
+      if (inner->search == c->search) continue;
+      inner->search = c->search;
+      inner->next = found;
+      found = inner;
+    }
+  }
+  return false;
 }
 
 

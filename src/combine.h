@@ -15,6 +15,9 @@ int ca_combine_result (lua_State *L, Core *c, int idx);
    time in this walk? */
 bool ca_combine_visit (Core *c, Future *f);
 
+/* Would a cancellation of it come to this task, along the awaits? */
+bool ca_combine_leadsto (Core *c, Future *f, const Future *t);
+
 /* Has it a member that is pending? */
 bool ca_combine_canbecancelled (const Future *f);
 

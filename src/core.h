@@ -132,6 +132,7 @@ typedef struct Core {
   struct Future **work;         /* futures to be cancelled: see task.c */
   size_t nwork, worksize;
   uint32_t walk;                /* which cancellation they are from */
+  uint32_t search;              /* the last search for a ring of awaits */
   lua_State *idle[CA_POOLSIZE]; /* coroutines for new tasks, and ... */
   uint16_t idleslot[CA_POOLSIZE];       /* ... where UV_POOL anchors them */
   uint16_t freeslot[CA_POOLSIZE];       /* slots of UV_POOL without one */
