@@ -97,7 +97,8 @@ gc: all
 coverage:
 	@command -v gcovr >/dev/null 2>&1 || \
 	 { echo "'make coverage' needs gcovr: please install it" >&2; exit 1; }
-	@$(call variant,build-coverage,-O0 -g --coverage -include tools/coverage.h) \
+	@$(call variant,build-coverage,-O0 -g --coverage \
+	 -fprofile-update=atomic -include tools/coverage.h) \
 	 build-coverage/hosts/threads
 	@find build-coverage -name '*.gcda' -exec rm -f {} +
 	@rm -f build-coverage/lua.hits
@@ -139,13 +140,13 @@ eachfile = find $(SPECS) -name '*_spec.lua' | sort | $(RUNENV) xargs -P 6 -n $(1
 
 # What a process holds must not grow. One thread for libuv's work, since each
 # keeps memory of its own.
-leaks: all $(BUILD)/counts.so
+leaks: all $(BUILD)/counts.so $(BUILD)/hosts/threads
 	@$(call eachfile,8) env UV_THREADPOOL_SIZE=1 CASYNC_TIMESCALE=10 \
 	 CASYNC_PRELOAD="$(ROOT)/$(BUILD)/counts.so" sh tools/preload.sh $(LUA) \
 	 spec/support/leaks.lua
 
 # A cancellation at each await of each spec; at some with CASYNC_SAMPLE=n.
-cancel-everywhere: all $(BUILD)/counts.so
+cancel-everywhere: all $(BUILD)/counts.so $(BUILD)/hosts/threads
 	@$(call eachfile,1) $(LUA) spec/support/cancelling.lua
 
 # ---- torture: every allocation fails once: see spec/torture/host.c -----
