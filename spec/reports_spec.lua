@@ -86,6 +86,20 @@ describe("An error that nobody asks for", function()
     assert.equal(1, #contexts)
   end)
 
+  it("that a callback raises again has both places", async(function()
+    local contexts = helper.capture()
+    local task = casync.create_task(function() error "oops" end)
+    settle()
+    casync.get_running_loop():call_soon(function() task:result() end)
+    settle()
+
+    assert.equal(1, #contexts)
+    local first, second = contexts[1].traceback:match(
+      "^(.*)\nraised again:\n(.*)$")
+    assert.match("in function 'error'", first)
+    assert.match("'?result'?", second)
+  end))
+
   it("is not reported when somebody has seen it", async(function()
     local contexts = helper.capture()
     local function failing() return casync.create_task(error, "oops") end

@@ -21,7 +21,7 @@ return {
     {"src/conn.c", "ca_conn_send", "n->writeerr = UV_ENOMEM;"},
     {"src/roster.c", "refuse", "ca_anchor_drop(L, c, r->loop, r->slot);"},
     {"src/roster.c", "roster_add", "lua_pushliteral(L, \"not enough memory\");"},
-    {"src/task.c", "finish", "t->outcome = RAISED;"},
+    {"src/task.c", "finish", "failed(L, c, t, idx);"},
     {"src/task.c", "findcoroutine", "ca_task_unpool(L, c, t);"},
     {"src/task.c", "resume", "return stillborn(L, l, t, anchors, RAISED);"},
     {"src/server.c", "runjob", "list_remove(first);"},
@@ -33,7 +33,6 @@ return {
   {"the system refuses what it never refuses here",
     {"src/dns.c", "lookup_start", "return ca_error_uv(L, c, status, \"pthread"},
     {"src/loop.c", "uvinit", "int closed = uv_loop_close"},
-    {"src/loop.c", "loop_new", "return ca_error_uv"},
     {"src/poll.c", "onpoll", "events = UV_READABLE | UV_WRITABLE;"},
     {"src/poll.c", "newpoll", "ca_error_uv("},
     {"src/poll.c", "add", "closepoll(L, c, p, 4, fd);"},
@@ -60,7 +59,6 @@ return {
 
   {"the peer would have to fail within the time between two callbacks",
     {"src/conn.c", "dropinput", "else advance(n);"},
-    {"src/conn.c", "onclosetimer", "n->left = left;"},
     {"src/writing.c", "drain_finish", "ca_error_uv(L, c, UV_ECONNABORTED"},
   },
 
@@ -96,7 +94,15 @@ return {
   },
 
   {"a debugger would have to close a coroutine that has not begun",
-    {"src/task.c", "tampered", "if (status == LUA_OK)"},
+    {"src/task.c", "tampered", "else lua_xmove(t->co, L, 1);"},
+  },
+
+  {"the hook by which lines of Lua are counted has it done before",
+    {"src/task.c", "ca_task_expose", "luaL_checkstack(L, EASYARGS + 10"},
+  },
+
+  {"a function made it, and is still there",
+    {"src/scope.c", "reportopen", "else lua_pop(L, 1);"},
   },
 
   {"a task always has a function, and always shows it",
@@ -110,7 +116,6 @@ return {
 
   {"the loop closes or stops in between, and its jobs with it",
     {"src/combine.c", "combinejob", "if (links->nqueued == 0)"},
-    {"src/poll.c", "freepoll", "if (!p->dying) return;"},
     {"src/poll.c", "runwatch", "freepoll(w->poll);"},
     {"src/error.c", "ca_error_pushuv", "lua_pushnil(L);"},
     {"src/server.c", "client_gone", "l->spare = NULL;"},
@@ -129,10 +134,6 @@ return {
   {"all values of a switch have been dealt with",
     {"src/want.c", "ca_want_met", "return true;"},
     {"src/reading.c", "pushresult", "return 0;"},
-  },
-
-  {"the hook by which lines of Lua are counted has it done before",
-    {"src/task.c", "ca_task_expose", "luaL_checkstack(L, EASYARGS + 10"},
   },
 
   {"finalisers run without hooks, so lines of Lua are not counted there",

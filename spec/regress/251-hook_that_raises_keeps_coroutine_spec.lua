@@ -8,6 +8,7 @@ describe("create_task under a debug hook", function()
   it("keeps nothing when the hook raises", helper.async(function()
     local weak = setmetatable({}, {__mode = "k"})
     local sethook = debug.sethook
+    local before = table.pack(debug.gethook())
 
     for _ = 1, 100 do
       local argument = {}
@@ -17,7 +18,7 @@ describe("create_task under a debug hook", function()
         if info.func == debug.gethook then error("no", 0) end
       end, "c")
       local ok, err = pcall(casync.create_task, print, argument)
-      sethook()
+      sethook(table.unpack(before, 1, 3))
       assert(not ok and err == "no", tostring(err))
     end
     collectgarbage()

@@ -32,4 +32,31 @@ describe("a gather that a cancellation reaches over two ways", function()
     assert.are.same({"member", "inner cancelled"}, order)
     assert.are.same({2, 2}, cancelling)
   end))
+
+  it("may have another gather behind it", async(function()
+    local order = {}
+    local member = casync.create_task(function()
+      pcall(await, helper.newfuture())
+      await(casync.sleep(0))
+      order[#order + 1] = "member"
+    end)
+    local behind = casync.create_task(function()
+      pcall(await, casync.gather(member, member))
+      order[#order + 1] = "behind"
+    end)
+    local inner = casync.create_task(function()
+      pcall(await, casync.gather(behind, behind))
+      order[#order + 1] = "inner"
+    end)
+    local other = casync.create_task(function() await(inner) end)
+    local outer = casync.create_task(function()
+      await(casync.gather(other, inner))
+    end)
+    settle()
+
+    outer:cancel()
+    settle()
+
+    assert.are.same({"member", "behind", "inner"}, order)
+  end))
 end)

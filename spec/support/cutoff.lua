@@ -13,6 +13,7 @@ function cutoff.everywhere(body)
   for n = 1, MOST do
     body(function(fn, ...)
       local cutting, calls = coroutine.running(), 0
+      local before = table.pack(debug.gethook())
       done = true
       debug.sethook(function()
         if coroutine.running() ~= cutting then  -- made there: has it as well
@@ -26,7 +27,7 @@ function cutoff.everywhere(body)
         error("cut off", 0)
       end, "c")
       local results = table.pack(pcall(fn, ...))
-      debug.sethook()
+      debug.sethook(table.unpack(before, 1, 3))
       if not results[1] then error(results[2], 0) end
       return table.unpack(results, 2, results.n)
     end)
