@@ -59,6 +59,7 @@ return {
 
   {"the peer would have to fail within the time between two callbacks",
     {"src/conn.c", "dropinput", "else advance(n);"},
+    {"src/conn.c", "onclosetimer", "n->left = left;"},
     {"src/writing.c", "drain_finish", "ca_error_uv(L, c, UV_ECONNABORTED"},
   },
 
@@ -116,6 +117,7 @@ return {
 
   {"the loop closes or stops in between, and its jobs with it",
     {"src/combine.c", "combinejob", "if (links->nqueued == 0)"},
+    {"src/poll.c", "freepoll", "if (!p->dying) return;"},
     {"src/poll.c", "runwatch", "freepoll(w->poll);"},
     {"src/error.c", "ca_error_pushuv", "lua_pushnil(L);"},
     {"src/server.c", "client_gone", "l->spare = NULL;"},
