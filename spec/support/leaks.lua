@@ -67,13 +67,15 @@ local function grown(run)
   end
   local lines = {}
   for k, kind in ipairs(KINDS) do
-    local deltas, isflat = {}, true
+    local deltas, isflat, fell = {}, true, false
     for i = 1, ROUNDS do
       local delta = measured[i][k] - measured[i - 1][k]
       deltas[i] = ("%+d"):format(delta)
       isflat = isflat and delta == 0
+      fell = fell or delta < 0
     end
-    if not isflat then
+    -- Memory that comes back swings, it does not grow.
+    if not isflat and not (fell and k <= 2) then
       lines[#lines + 1] = ("%s [%s]"):format(kind, table.concat(deltas, ", "))
     end
   end
