@@ -186,7 +186,7 @@ static int begin (lua_State *L) {
     return lua_yieldk(L, 1, (lua_KContext)top, begink);
   }
   lua_KContext ctx = (lua_KContext)t;
-  int status = lua_pcallk(L, lua_gettop(L) - MAIN_FUNCTION, LUA_MULTRET,
+  int status = lua_pcallk(L, (int)t->future.head.n, LUA_MULTRET,
                           MAIN_HANDLER, ctx, taskmaink);
   return taskmaink(L, status, ctx);
 }
@@ -441,7 +441,8 @@ static lua_State *findcoroutine (lua_State *L, Core *c, Task *t, int idx,
   lua_State *co = takecoroutine(L, c, t);
   bool isnew = co == NULL;
   if (isnew) co = lua_newthread(L);
-  if (!lua_checkstack(co, n)) {
+  /* An empty coroutine has room for LUA_MINSTACK values. */
+  if (n > LUA_MINSTACK && !lua_checkstack(co, n)) {
     ca_task_unpool(L, c, t);
     luaL_error(L, "too many arguments for a task (%d)",
                (int)t->future.head.n);
@@ -469,7 +470,8 @@ static void attach (lua_State *L, Core *c, Task *t) {
     luaL_checkstack(L, nargs + 10, "too many arguments for a task");
   pushfunction(L);
   if (nargs > 0) lua_getiuservalue(L, -2, FUV_VALUE);
-  lua_State *co = findcoroutine(L, c, t, nargs > 0 ? -3 : -2, nargs + 10);
+  lua_State *co = findcoroutine(L, c, t, nargs > 0 ? -3 : -2,
+                                CO_BASE + MAIN_FUNCTION + 1 + nargs);
   if (nargs > 1) ca_coro_pushargs(L, c, nargs);
   int idx = -(nargs + 2);       /* the task */
   if (nargs > 0 && t->poolslot != 0) {
