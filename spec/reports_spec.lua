@@ -157,6 +157,18 @@ describe("A time-out that is left open", function()
     assert.match(("timeout made at .*reports_spec.lua:%d was still open")
       :format(line), contexts[1].message)
   end))
+
+  it("is reported with that place also when it was made by pcall",
+    async(function()
+      local contexts = helper.capture()
+      local line = debug.getinfo(1, "l").currentline + 2
+      await(casync.create_task(function()
+        pcall(casync.timeout, 5)
+      end))
+
+      assert.match(("timeout made at .*reports_spec.lua:%d was still open")
+        :format(line), contexts[1].message)
+    end))
 end)
 
 describe("A coroutine object that is forgotten", function()

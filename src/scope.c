@@ -171,7 +171,8 @@ static Scope *newscope (lua_State *L, Core *c, Box *box, bool shield,
   s->ncancel = t->ncancel;
   s->timer.fire = firescope;
   s->job.run = expire;
-  if (lua_getstack(L, 2, &ar)) {        /* who called casync.timeout */
+  /* Level 1 is casync.timeout; above it, the first function of Lua. */
+  for (int level = 2; s->line <= 0 && lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "fl", &ar);
     lua_setiuservalue(L, -2, BUV_MAKER);
     s->line = ar.currentline;
