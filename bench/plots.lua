@@ -3,6 +3,7 @@
 --
 --   lua5.4 bench/plots.lua RESULTS FOLDER
 
+local report = dofile((arg[0]:match("^(.*/)") or "./") .. "report.lua")
 local results = dofile(arg[1])
 local folder = arg[2]
 
@@ -76,20 +77,6 @@ local function decades(rows)
   return math.floor(math.log(low, 10)), math.ceil(math.log(high, 10))
 end
 
---- The peers with a value in some of the rows, in order.
-local function peers_of(rows)
-  local list = {}
-  for _, peer in ipairs(results.peers) do
-    for _, row in ipairs(rows) do
-      if row.values[peer] then
-        list[#list + 1] = peer
-        break
-      end
-    end
-  end
-  return list
-end
-
 --- The names of peers in their colours, in lines that fit.
 local function legend(peers, x, y, limit)
   local left = x
@@ -116,7 +103,7 @@ end
 local WIDE = 860
 
 local function bars(rows)
-  local peers = peers_of(rows)
+  local peers = report.peers(results, rows)
   local low, high = decades(rows)
   local label = 0
   for _, row in ipairs(rows) do label = math.max(label, width(row.what, 12)) end
@@ -183,7 +170,7 @@ local function panel(section, left, top, low, high)
     line(x_of(row.size), top, x_of(row.size), bottom, "#eee")
     text(x_of(row.size), bottom + 16, "middle", 10, count(row.size), "#666")
   end
-  for _, peer in ipairs(peers_of(rows)) do
+  for _, peer in ipairs(report.peers(results, rows)) do
     local points = {}
     for _, row in ipairs(rows) do
       local value = row.values[peer]
@@ -204,7 +191,7 @@ local function curves(sections)
   local low, high = decades(all)
   text(16, 26, "start", 16, "Time for each of N at once: a flat line is best")
   text(16, 44, "start", 11, subtitle(), "#666")
-  local top = legend(peers_of(all), 16, 68, WIDE + 100) + 44
+  local top = legend(report.peers(results, all), 16, 68, WIDE + 100) + 44
   for i, section in ipairs(sections) do
     panel(section, 64 + (i - 1) * (PANEL + GAP), top, low, high)
   end

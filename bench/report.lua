@@ -77,11 +77,11 @@ local function cell(row, peer, compared)
 end
 
 
---- The peers that have a value in a section, in order.
-local function columns(results, section)
+--- The peers that have a value in some of the rows, in order.
+function report.peers(results, rows)
   local list = {}
   for _, peer in ipairs(results.peers) do
-    for _, row in ipairs(section.rows) do
+    for _, row in ipairs(rows) do
       if row.values[peer] then
         list[#list + 1] = peer
         break
@@ -94,7 +94,7 @@ end
 
 --- A section as lines of cells; the first is the heading.
 local function grid(results, section)
-  local peers = columns(results, section)
+  local peers = report.peers(results, section.rows)
   local head = {section.title}
   for _, peer in ipairs(peers) do head[#head + 1] = results.titles[peer] end
   local lines = {head}

@@ -243,22 +243,23 @@ function ops.barrier_end(ctx, _, i, reset)
   leaf(ctx, reset and barrier:reset() or barrier:abort())
 end
 
-function ops.lock(ctx, _, i, list)
-  local line = run.model.locks[i]
-  line:enter(ctx.task, function() leaf(ctx, run.locks[i]:acquire()) end)
+--- Call `body` with a lock, a permit or a condition held; `line` is its model.
+local function holding(ctx, line, lock, body)
+  line:enter(ctx.task, function() leaf(ctx, lock:acquire()) end)
   ensure(function()
     line:leave(ctx.task)
-    run.locks[i]:release()
-  end, function() steps(ctx, list) end)
+    lock:release()
+  end, body)
+end
+
+function ops.lock(ctx, _, i, list)
+  holding(ctx, run.model.locks[i], run.locks[i],
+    function() steps(ctx, list) end)
 end
 
 function ops.sem(ctx, _, i, list)
-  local line = run.model.semaphores[i]
-  line:enter(ctx.task, function() leaf(ctx, run.semaphores[i]:acquire()) end)
-  ensure(function()
-    line:leave(ctx.task)
-    run.semaphores[i]:release()
-  end, function() steps(ctx, list) end)
+  holding(ctx, run.model.semaphores[i], run.semaphores[i],
+    function() steps(ctx, list) end)
 end
 
 -- The second condition has the third lock, the first one its own. Nobody waits
@@ -268,11 +269,7 @@ local function line_of(i) return run.model.locks[i == 2 and 3 or 4] end
 
 function ops.cond_wait(ctx, _, i)
   local cond, line = run.conditions[i], line_of(i)
-  line:enter(ctx.task, function() leaf(ctx, cond:acquire()) end)
-  ensure(function()
-    line:leave(ctx.task)
-    cond:release()
-  end, function()
+  holding(ctx, line, cond, function()
     line:leave(ctx.task)
     ensure(function() line:hold(ctx.task) end,
       function() leaf(ctx, cond:wait()) end)
@@ -280,12 +277,8 @@ function ops.cond_wait(ctx, _, i)
 end
 
 function ops.notify(ctx, _, i, n)
-  local cond, line = run.conditions[i], line_of(i)
-  line:enter(ctx.task, function() leaf(ctx, cond:acquire()) end)
-  ensure(function()
-    line:leave(ctx.task)
-    cond:release()
-  end, function()
+  local cond = run.conditions[i]
+  holding(ctx, line_of(i), cond, function()
     if n == 0 then cond:notify_all() else cond:notify(n) end
   end)
 end
